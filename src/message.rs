@@ -1,0 +1,287 @@
+//! One outgoing message, neutral of transport, shared by all its recipients.
+//!
+//! A message is what Socket.IO encodes once: a text packet, a text packet with its binary
+//! attachments (one unit, so that nothing can come between them), or one binary packet. Each form
+//! it is asked for is made once and kept:
+//!
+//! | form | on the wire for `2["chat","hi"]` |
+//! |---|---|
+//! | [`Form::WebSocket`] | `81 0f` then `42["chat","hi"]`; attachments follow as frames `82 ..` |
+//! | [`Form::WebSocketBase64`] | the same, attachments as text frames `b<base64>` |
+//! | [`Form::Polling`] | `42["chat","hi"]`; attachments follow as `0x1e b<base64>` |
+//!
+//! Server frames are unmasked, so one frame serves everyone. A text message keeps one buffer for
+//! all its forms: the frame header is written into room left before the packet.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// An immutable outgoing message; clone the [`Rc`] around it, never the message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    head: Head,
+    attachments: Box<[Rc<[u8]>]>,
+    websocket: OnceCell<Box<[u8]>>,
+    websocket_base64: OnceCell<Box<[u8]>>,
+    polling: OnceCell<Box<[u8]>>,
+    compress: bool,
+}
+
+/// How the bytes of a message look to a transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Frames of RFC 6455, binary as binary frames.
+    WebSocket,
+    /// Frames of RFC 6455, binary as base64 text (the client asked with `b64=1`).
+    WebSocketBase64,
+    /// A piece of a long-polling payload, without separators at its ends.
+    Polling,
+}
+
+#[derive(Debug)]
+enum Head {
+    /// `[room for a frame header][4][payload]`; the frame starts at `frame_start`.
+    Text { buffer: Box<[u8]>, frame_start: u8 },
+    /// A binary message without a text packet before it.
+    Binary { payload: Rc<[u8]> },
+}
+
+impl Message {
+    /// A text message of Engine.IO: `payload` is what follows the packet type `4`.
+    pub(crate) fn text(payload: &str) -> Rc<Self> {
+        let mut builder = TextBuilder::with_capacity(payload.len());
+        builder.push(payload);
+        builder.finish()
+    }
+
+    /// A binary message of Engine.IO.
+    pub(crate) fn binary(payload: &[u8]) -> Rc<Self> {
+        Rc::new(Self::new(Head::Binary { payload: Rc::from(payload) }, Box::default(), true))
+    }
+
+    fn new(head: Head, attachments: Box<[Rc<[u8]>]>, compress: bool) -> Self {
+        Self {
+            head,
+            attachments,
+            websocket: OnceCell::new(),
+            websocket_base64: OnceCell::new(),
+            polling: OnceCell::new(),
+            compress,
+        }
+    }
+
+    /// The text after the packet type, or `None` for a binary message.
+    pub(crate) fn payload_text(&self) -> Option<&str> {
+        match &self.head {
+            Head::Text { buffer, .. } => std::str::from_utf8(&buffer[TEXT_START + 1..]).ok(),
+            Head::Binary { .. } => None,
+        }
+    }
+
+    pub(crate) fn attachments(&self) -> &[Rc<[u8]>] {
+        &self.attachments
+    }
+
+    /// Whether a polling answer that carries this message may be compressed.
+    pub(crate) fn compress(&self) -> bool {
+        self.compress
+    }
+
+    /// The size that limits on outgoing bytes count: the payloads, without framing.
+    pub(crate) fn bytes(&self) -> usize {
+        let head = match &self.head {
+            Head::Text { buffer, .. } => buffer.len() - TEXT_START,
+            Head::Binary { payload } => payload.len(),
+        };
+        head + self.attachments.iter().map(|bytes| bytes.len()).sum::<usize>()
+    }
+
+    /// The bytes of this message in one form, made at the first call and shared from then on.
+    pub(crate) fn form(&self, form: Form) -> &[u8] {
+        match (&self.head, form) {
+            (Head::Text { buffer, frame_start }, Form::WebSocket | Form::WebSocketBase64)
+                if self.attachments.is_empty() =>
+            {
+                &buffer[usize::from(*frame_start)..]
+            }
+            (Head::Text { buffer, .. }, Form::Polling) if self.attachments.is_empty() => {
+                &buffer[TEXT_START..]
+            }
+            (_, Form::WebSocket) => self.websocket.get_or_init(|| self.frames(binary_frame)),
+            (_, Form::WebSocketBase64) => {
+                self.websocket_base64.get_or_init(|| self.frames(base64_frame))
+            }
+            (_, Form::Polling) => self.polling.get_or_init(|| self.polling_packets()),
+        }
+    }
+
+    fn frames(&self, binary: fn(&mut Vec<u8>, &[u8])) -> Box<[u8]> {
+        let mut out = Vec::with_capacity(self.bytes() + 16 * (1 + self.attachments.len()));
+        match &self.head {
+            Head::Text { buffer, frame_start } => {
+                out.extend_from_slice(&buffer[usize::from(*frame_start)..]);
+            }
+            Head::Binary { payload } => binary(&mut out, payload),
+        }
+        for attachment in &self.attachments {
+            binary(&mut out, attachment);
+        }
+        out.into_boxed_slice()
+    }
+
+    fn polling_packets(&self) -> Box<[u8]> {
+        let mut out = Vec::with_capacity(self.bytes() * 4 / 3 + 8);
+        match &self.head {
+            Head::Text { buffer, .. } => out.extend_from_slice(&buffer[TEXT_START..]),
+            Head::Binary { payload } => out.extend_from_slice(base64_packet(payload).as_bytes()),
+        }
+        for attachment in &self.attachments {
+            out.push(SEPARATOR);
+            out.extend_from_slice(base64_packet(attachment).as_bytes());
+        }
+        out.into_boxed_slice()
+    }
+}
+
+/// Collects the text of a message behind the room its frame header will need.
+#[derive(Debug)]
+pub(crate) struct TextBuilder {
+    buffer: Vec<u8>,
+    attachments: Vec<Rc<[u8]>>,
+    compress: bool,
+}
+
+impl TextBuilder {
+    pub(crate) fn with_capacity(payload_bytes: usize) -> Self {
+        let mut buffer = Vec::with_capacity(TEXT_START + 1 + payload_bytes);
+        buffer.extend_from_slice(&[0; TEXT_START]);
+        buffer.push(b'4');
+        Self { buffer, attachments: Vec::new(), compress: true }
+    }
+
+    pub(crate) fn push(&mut self, text: &str) {
+        self.buffer.extend_from_slice(text.as_bytes());
+    }
+
+    /// Binary packets that follow the text, in the order of their placeholders.
+    pub(crate) fn set_attachments(&mut self, attachments: Vec<Rc<[u8]>>) {
+        self.attachments = attachments;
+    }
+
+    pub(crate) fn set_compress(&mut self, compress: bool) {
+        self.compress = compress;
+    }
+
+    pub(crate) fn finish(mut self) -> Rc<Message> {
+        let payload_bytes = self.buffer.len() - TEXT_START;
+        let mut header = [0; TEXT_START];
+        let header = frame_header(TEXT_FRAME, payload_bytes, &mut header);
+        let frame_start = TEXT_START - header.len();
+        self.buffer[frame_start..TEXT_START].copy_from_slice(header);
+        let head = Head::Text {
+            buffer: self.buffer.into_boxed_slice(),
+            frame_start: u8::try_from(frame_start).unwrap_or(0),
+        };
+        Rc::new(Message::new(head, self.attachments.into_boxed_slice(), self.compress))
+    }
+}
+
+/// Writes an unmasked, final frame header (RFC 6455, 5.2) and returns the bytes used.
+pub(crate) fn frame_header(
+    first_byte: u8,
+    payload_bytes: usize,
+    out: &mut [u8; TEXT_START],
+) -> &[u8] {
+    out[0] = first_byte;
+    if let Ok(small @ 0..=125) = u8::try_from(payload_bytes) {
+        out[1] = small;
+        &out[..2]
+    } else if let Ok(medium) = u16::try_from(payload_bytes) {
+        out[1] = 126;
+        out[2..4].copy_from_slice(&medium.to_be_bytes());
+        &out[..4]
+    } else {
+        out[1] = 127;
+        out[2..10].copy_from_slice(&(payload_bytes as u64).to_be_bytes());
+        &out[..10]
+    }
+}
+
+fn binary_frame(out: &mut Vec<u8>, payload: &[u8]) {
+    push_frame(out, BINARY_FRAME, payload);
+}
+
+fn base64_frame(out: &mut Vec<u8>, payload: &[u8]) {
+    push_frame(out, TEXT_FRAME, base64_packet(payload).as_bytes());
+}
+
+/// Appends one final, unmasked frame with its payload.
+pub(crate) fn push_frame(out: &mut Vec<u8>, first_byte: u8, payload: &[u8]) {
+    let mut header = [0; TEXT_START];
+    out.extend_from_slice(frame_header(first_byte, payload.len(), &mut header));
+    out.extend_from_slice(payload);
+}
+
+fn base64_packet(payload: &[u8]) -> String {
+    let mut packet = String::with_capacity(1 + payload.len().div_ceil(3) * 4);
+    packet.push('b');
+    STANDARD.encode_string(payload, &mut packet);
+    packet
+}
+
+/// First byte of a final text frame.
+pub(crate) const TEXT_FRAME: u8 = 0x81;
+/// First byte of a final binary frame.
+pub(crate) const BINARY_FRAME: u8 = 0x82;
+/// Joins the packets of one long-polling payload (Engine.IO v4).
+pub(crate) const SEPARATOR: u8 = 0x1e;
+/// The largest header of an unmasked frame; the packet of a text message starts behind it.
+const TEXT_START: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_message_has_one_buffer_for_all_forms() {
+        let message = Message::text("2[\"chat\",\"hi\"]");
+        assert_eq!(message.form(Form::WebSocket), b"\x81\x0f42[\"chat\",\"hi\"]");
+        assert_eq!(message.form(Form::Polling), b"42[\"chat\",\"hi\"]");
+        assert_eq!(message.payload_text(), Some("2[\"chat\",\"hi\"]"));
+    }
+
+    #[test]
+    fn frame_headers_grow_with_the_payload() {
+        for (bytes, header) in [
+            (124, vec![0x81, 125]),
+            (125, vec![0x81, 126, 0, 126]),
+            (65_534, vec![0x81, 126, 0xff, 0xff]),
+            (65_535, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let message = Message::text(&"x".repeat(bytes));
+            assert_eq!(message.form(Form::WebSocket)[..header.len()], header);
+            assert_eq!(message.form(Form::WebSocket).len(), header.len() + 1 + bytes);
+        }
+    }
+
+    #[test]
+    fn attachments_follow_their_text_in_every_form() {
+        let mut builder = TextBuilder::with_capacity(0);
+        builder.push("51-[\"a\",{\"_placeholder\":true,\"num\":0}]");
+        builder.set_attachments(vec![Rc::from([1u8, 2, 3])]);
+        let message = builder.finish();
+        assert!(message.form(Form::WebSocket).ends_with(b"}]\x82\x03\x01\x02\x03"));
+        assert!(message.form(Form::WebSocketBase64).ends_with(b"}]\x81\x05bAQID"));
+        assert!(message.form(Form::Polling).ends_with(b"}]\x1ebAQID"));
+    }
+
+    #[test]
+    fn a_binary_message_is_a_frame_or_base64() {
+        let message = Message::binary(&[1, 2, 3, 4]);
+        assert_eq!(message.form(Form::WebSocket), b"\x82\x04\x01\x02\x03\x04");
+        assert_eq!(message.form(Form::Polling), b"bAQIDBA==");
+    }
+}
