@@ -1,8 +1,12 @@
 //! throng
 
+pub mod config;
+mod deadlines;
 mod engineio;
+mod entropy;
 mod http;
 mod message;
+mod outbox;
 mod slots;
 mod socketio;
 mod websocket;

@@ -98,6 +98,10 @@ impl<T> Key<T> {
         self.index as usize
     }
 
+    pub(crate) const fn generation(self) -> u32 {
+        self.generation
+    }
+
     /// Both halves in 64 bits, the generation above the index.
     pub(crate) const fn to_bits(self) -> u64 {
         ((self.generation as u64) << 32) | self.index as u64

@@ -1,0 +1,302 @@
+//! Deadlines on a hierarchical timing wheel, and the moment that is passed into every machine.
+//!
+//! Scheduling, cancelling and expiring cost the same for ten deadlines as for a million: six
+//! levels of 64 slots, the finest one millisecond wide, entries linked through one slab. An entry
+//! never fires early and fires at most one millisecond late. Owners that postpone a deadline
+//! again and again (a heartbeat at every pong) leave the entry where it is and look at their own
+//! state when it fires.
+//!
+//! It isn't a clock: the time comes in as a parameter, and [`Deadlines::next`] says when to come
+//! back. For an entry far away that may be a moment before it is due, to move it to a finer level.
+
+use std::time::Duration;
+
+use slab::Slab;
+
+/// One moment, on two clocks. Only the server reads them; everyone else is handed a `Now`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Time since the server was made; never goes back.
+    pub monotonic: Duration,
+    /// Time since the Unix epoch, as the wall clock has it.
+    pub wall: Duration,
+}
+
+/// A set of deadlines, each with the key of whom it concerns.
+#[derive(Debug)]
+pub(crate) struct Deadlines<K> {
+    entries: Slab<Entry<K>>,
+    heads: [u32; LEVELS * SLOTS],
+    occupied: [u64; LEVELS],
+    due: u32,
+    elapsed: u64,
+    generation: u32,
+}
+
+/// Names one scheduled deadline, for [`Deadlines::cancel`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DeadlineId {
+    index: u32,
+    generation: u32,
+}
+
+#[derive(Debug)]
+struct Entry<K> {
+    key: K,
+    at: u64,
+    generation: u32,
+    next: u32,
+    previous: u32,
+    slot: u16,
+}
+
+impl<K: Copy> Deadlines<K> {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: Slab::new(),
+            heads: [NONE; LEVELS * SLOTS],
+            occupied: [0; LEVELS],
+            due: NONE,
+            elapsed: 0,
+            generation: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Schedules `key` for `at`; a moment that has passed is due at the next call of `expire`.
+    pub(crate) fn schedule(&mut self, at: Duration, key: K) -> DeadlineId {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let entry =
+            Entry { key, at: ceil_tick(at), generation, next: NONE, previous: NONE, slot: DUE };
+        let index = u32::try_from(self.entries.insert(entry)).unwrap_or(NONE);
+        self.link(index);
+        DeadlineId { index, generation }
+    }
+
+    /// Forgets a deadline; one that has fired or was cancelled before is `None`.
+    pub(crate) fn cancel(&mut self, id: DeadlineId) -> Option<K> {
+        let entry = self.entries.get(id.index as usize)?;
+        if entry.generation != id.generation {
+            return None;
+        }
+        self.unlink(id.index);
+        Some(self.entries.remove(id.index as usize).key)
+    }
+
+    /// The next entry that is due at `now`, removed. Call until `None`.
+    pub(crate) fn expire(&mut self, now: Duration) -> Option<K> {
+        let now = floor_tick(now);
+        while self.due == NONE {
+            match self.next_slot() {
+                Some((level, slot, start)) if start <= now => {
+                    self.elapsed = self.elapsed.max(start);
+                    self.cascade(level, slot);
+                }
+                _ => {
+                    self.elapsed = self.elapsed.max(now);
+                    return None;
+                }
+            }
+        }
+        let index = self.due;
+        self.unlink(index);
+        Some(self.entries.remove(index as usize).key)
+    }
+
+    /// When to call [`Deadlines::expire`] next; never later than the earliest deadline.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        if self.due != NONE {
+            return Some(Duration::ZERO);
+        }
+        self.next_slot().map(|(_, _, start)| Duration::from_millis(start))
+    }
+
+    /// The first occupied slot from now on: its level, index and first millisecond.
+    fn next_slot(&self) -> Option<(usize, usize, u64)> {
+        (0..LEVELS).find_map(|level| {
+            let occupied = self.occupied[level];
+            if occupied == 0 {
+                return None;
+            }
+            let shift = level * SLOT_BITS;
+            let here = (self.elapsed >> shift) & SLOT_MASK;
+            let ahead = u64::from(occupied.rotate_right(low_bits(here)).trailing_zeros());
+            let slot = (here + ahead) & SLOT_MASK;
+            let turn = (self.elapsed >> shift) + ahead;
+            Some((level, usize::try_from(slot).unwrap_or(0), turn << shift))
+        })
+    }
+
+    /// Moves the entries of one slot to finer levels, or to the list of what is due.
+    fn cascade(&mut self, level: usize, slot: usize) {
+        let position = level * SLOTS + slot;
+        let mut index = self.heads[position];
+        self.heads[position] = NONE;
+        self.occupied[level] &= !(1 << slot);
+        while index != NONE {
+            let next = self.entries[index as usize].next;
+            self.link(index);
+            index = next;
+        }
+    }
+
+    fn link(&mut self, index: u32) {
+        let at = self.entries[index as usize].at;
+        let slot = if at <= self.elapsed { DUE } else { self.place(at) };
+        let head = match slot {
+            DUE => std::mem::replace(&mut self.due, index),
+            _ => {
+                self.occupied[usize::from(slot) / SLOTS] |= 1 << (usize::from(slot) % SLOTS);
+                std::mem::replace(&mut self.heads[usize::from(slot)], index)
+            }
+        };
+        if head != NONE {
+            self.entries[head as usize].previous = index;
+        }
+        let entry = &mut self.entries[index as usize];
+        (entry.next, entry.previous, entry.slot) = (head, NONE, slot);
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Entry { next, previous, slot, .. } = self.entries[index as usize];
+        if next != NONE {
+            self.entries[next as usize].previous = previous;
+        }
+        if previous != NONE {
+            self.entries[previous as usize].next = next;
+        } else if slot == DUE {
+            self.due = next;
+        } else {
+            self.heads[usize::from(slot)] = next;
+            if next == NONE {
+                self.occupied[usize::from(slot) / SLOTS] &= !(1 << (usize::from(slot) % SLOTS));
+            }
+        }
+    }
+
+    /// The level is told by the highest bit in which `at` differs from the time elapsed.
+    fn place(&self, at: u64) -> u16 {
+        let differing = (at ^ self.elapsed).max(1);
+        let level = (differing.ilog2() as usize / SLOT_BITS).min(LEVELS - 1);
+        let slot = (at >> (level * SLOT_BITS)) & SLOT_MASK;
+        u16::try_from(level * SLOTS).unwrap_or(DUE) + u16::try_from(slot).unwrap_or(0)
+    }
+}
+
+fn low_bits(value: u64) -> u32 {
+    u32::try_from(value & SLOT_MASK).unwrap_or(0)
+}
+
+fn ceil_tick(at: Duration) -> u64 {
+    let at = at.min(HORIZON);
+    floor_tick(at) + u64::from(!at.subsec_nanos().is_multiple_of(1_000_000))
+}
+
+fn floor_tick(at: Duration) -> u64 {
+    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
+}
+
+const LEVELS: usize = 6;
+const SLOT_BITS: usize = 6;
+const SLOTS: usize = 1 << SLOT_BITS;
+const SLOT_MASK: u64 = SLOTS as u64 - 1;
+const NONE: u32 = u32::MAX;
+const DUE: u16 = u16::MAX;
+/// A year: what is scheduled beyond it fires then, and its owner looks again.
+const HORIZON: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn fires_in_order_never_early_and_within_a_millisecond() {
+        let mut deadlines = Deadlines::new();
+        for at in [5, 64, 63, 1, 4_096, 25_000, 262_144, 20_000] {
+            deadlines.schedule(ms(at), at);
+        }
+        let mut fired = Vec::new();
+        let mut now = Duration::ZERO;
+        while let Some(next) = deadlines.next() {
+            assert!(next >= now || deadlines.due != NONE);
+            now = next.max(now);
+            while let Some(at) = deadlines.expire(now) {
+                assert_eq!(ms(at), now);
+                fired.push(at);
+            }
+        }
+        assert_eq!(fired, [1, 5, 63, 64, 4_096, 20_000, 25_000, 262_144]);
+    }
+
+    #[test]
+    fn a_cancelled_deadline_does_not_fire_and_its_id_goes_stale() {
+        let mut deadlines = Deadlines::new();
+        let first = deadlines.schedule(ms(10), 'a');
+        assert_eq!(deadlines.cancel(first), Some('a'));
+        let second = deadlines.schedule(ms(10), 'b');
+        assert_eq!(deadlines.cancel(first), None);
+        assert_eq!(deadlines.expire(ms(10)), Some('b'));
+        assert_eq!(deadlines.cancel(second), None);
+        assert_eq!(deadlines.len(), 0);
+    }
+
+    #[test]
+    fn agrees_with_a_sorted_list_under_random_use() {
+        for seed in 1..200_u64 {
+            let mut random = seed;
+            let mut next = |below: u64| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random % below
+            };
+            let mut deadlines = Deadlines::new();
+            let mut model: Vec<(u64, u64, DeadlineId)> = Vec::new();
+            let mut now = 0;
+            for name in 0..300 {
+                match next(4) {
+                    0 | 1 => {
+                        let spread =
+                            [10, 1_000, 100_000, 20_000_000][usize::try_from(next(4)).unwrap()];
+                        let at = now + next(spread);
+                        model.push((at, name, deadlines.schedule(ms(at), name)));
+                    }
+                    2 if !model.is_empty() => {
+                        let index = usize::try_from(next(model.len() as u64)).unwrap();
+                        let (_, name, id) = model.swap_remove(index);
+                        assert_eq!(deadlines.cancel(id), Some(name), "seed {seed}");
+                    }
+                    _ => {
+                        now += next(50_000);
+                        let mut fired = Vec::new();
+                        while let Some(name) = deadlines.expire(ms(now)) {
+                            fired.push(name);
+                        }
+                        fired.sort_unstable();
+                        let mut expected: Vec<u64> = model
+                            .iter()
+                            .filter(|(at, ..)| *at <= now)
+                            .map(|(_, n, _)| *n)
+                            .collect();
+                        expected.sort_unstable();
+                        model.retain(|(at, ..)| *at > now);
+                        assert_eq!(fired, expected, "seed {seed}");
+                        let earliest = model.iter().map(|(at, ..)| *at).min();
+                        assert_eq!(deadlines.next().is_some(), earliest.is_some(), "seed {seed}");
+                        if let (Some(told), Some(earliest)) = (deadlines.next(), earliest) {
+                            assert!(told <= ms(earliest) && told > ms(now), "seed {seed}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
