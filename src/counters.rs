@@ -1,0 +1,1 @@
+//! What was accepted, refused, dropped and closed, by reason: plain numbers for the host to read.

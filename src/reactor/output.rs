@@ -1,0 +1,318 @@
+//! What goes out: one write call per connection and turn, answers and frames into the queue, and
+//! the ways a connection ends.
+
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Reactor;
+use super::connection::{Answer, Ending, Speaks, Stage};
+use super::net::Net;
+use crate::http::{Encode, Response, Status};
+use crate::message::{Form, Message};
+use crate::send_queue::{Chunk, SendQueue};
+use crate::slots::ConnectionKey;
+use crate::websocket::{self, Decoder};
+
+/// What became of a flush.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flushed {
+    /// How many of the messages have left the caller's hands.
+    pub(crate) taken: usize,
+    /// Bytes that the socket took.
+    pub(crate) bytes: usize,
+    /// The socket takes no more for now.
+    pub(crate) blocked: bool,
+    /// The stream has failed.
+    pub(crate) lost: bool,
+}
+
+impl<N: Net, O: Copy + Default> Reactor<N, O> {
+    /// Queues bytes for one connection; they go out with its next flush.
+    pub(crate) fn queue(&mut self, key: ConnectionKey, chunk: Chunk) {
+        let Some(connection) = self.connections.get_mut(key.cast()) else { return };
+        if matches!(connection.ending, Ending::Dead | Ending::Drain(_)) {
+            return;
+        }
+        connection.queue.push(chunk);
+        if !connection.listed_unflushed {
+            connection.listed_unflushed = true;
+            self.unflushed.push(key);
+        }
+    }
+
+    /// Bytes queued for one connection.
+    pub(crate) fn queued_bytes(&self, key: ConnectionKey) -> usize {
+        self.connection(key).map_or(0, |connection| connection.queue.bytes())
+    }
+
+    pub(crate) fn next_unflushed(&mut self) -> Option<ConnectionKey> {
+        while let Some(key) = self.unflushed.pop() {
+            if let Some(connection) = self.connections.get_mut(key.cast())
+                && std::mem::take(&mut connection.listed_unflushed)
+            {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Writes what is queued for the connection and then the messages, in one call.
+    pub(crate) fn flush(
+        &mut self,
+        now: Duration,
+        key: ConnectionKey,
+        messages: &[Rc<Message>],
+        form: Form,
+    ) -> Flushed {
+        let Some(connection) = self.connections.get_mut(key.cast()) else {
+            return Flushed { lost: true, ..Flushed::default() };
+        };
+        connection.listed_unflushed = false;
+        if matches!(connection.ending, Ending::Dead | Ending::Drain(_)) {
+            return Flushed { lost: true, ..Flushed::default() };
+        }
+        if !connection.writable {
+            return Flushed { blocked: true, ..Flushed::default() };
+        }
+        let written = match (&connection.queue.is_empty(), messages) {
+            (true, []) => Ok(Flushed::default()),
+            (true, [message]) => {
+                let bytes = message.form(form);
+                self.counters.writes += 1;
+                write(&mut self.net, &mut connection.stream, &[IoSlice::new(bytes)]).map(|written| {
+                    let begun = written < bytes.len();
+                    if begun && written > 0 {
+                        let chunk = Chunk::Message(Rc::clone(message), form);
+                        connection.queue.push_from(chunk, written);
+                    }
+                    Flushed {
+                        taken: usize::from(written > 0 || bytes.is_empty()),
+                        bytes: written,
+                        blocked: begun,
+                        lost: false,
+                    }
+                })
+            }
+            _ => {
+                self.counters.writes += 1;
+                write_many(&mut self.net, &mut connection.stream, &mut connection.queue, messages, form)
+            }
+        };
+        self.after_flush(now, key, written)
+    }
+
+    fn after_flush(
+        &mut self,
+        now: Duration,
+        key: ConnectionKey,
+        written: io::Result<Flushed>,
+    ) -> Flushed {
+        let Some(connection) = self.connections.get_mut(key.cast()) else {
+            return Flushed { lost: true, ..Flushed::default() };
+        };
+        let Ok(flushed) = written else {
+            // Reading tells what happened, and to whom; it may hold the peer's last words.
+            connection.writable = false;
+            (connection.readable, connection.hung_up) = (true, true);
+            connection.queue = SendQueue::new();
+            self.list_ready(key);
+            return Flushed { lost: true, ..Flushed::default() };
+        };
+        connection.writable = !flushed.blocked;
+        if flushed.blocked {
+            self.counters.short_writes += 1;
+        }
+        self.counters.bytes_written += flushed.bytes as u64;
+        if connection.queue.is_empty() && connection.ending == Ending::Flush {
+            self.end_output(now, key);
+        }
+        flushed
+    }
+
+    /// Answers the request at hand.
+    pub(crate) fn respond(
+        &mut self,
+        now: Duration,
+        key: ConnectionKey,
+        response: &Response,
+        date: &str,
+    ) {
+        let Some(connection) = self.connections.get_mut(key.cast()) else { return };
+        let has_kept = connection.kept.is_some();
+        let Some(http) = connection.http() else { return };
+        if !http.is_answering() {
+            return;
+        }
+        // A body that was not let in is not read past: the connection ends behind the answer.
+        if http.stage != Stage::Answering {
+            http.answer.keep_alive = false;
+        }
+        http.request = None;
+        let Answer { version, keep_alive, head_only } = http.answer;
+        http.stage = Stage::Idle;
+        let bytes = response.encode(&Encode { version, keep_alive, head_only, date });
+        self.queue(key, Chunk::from(bytes));
+        if keep_alive {
+            self.set_deadline(key, Some(now + self.http.keep_alive_timeout));
+            if has_kept {
+                self.list_ready(key);
+            }
+        } else {
+            self.finish(now, key);
+        }
+    }
+
+    /// Answers a request that could not be read, and ends the connection behind the answer.
+    pub(super) fn refuse(&mut self, now: Duration, key: ConnectionKey, status: Status) {
+        self.counters.refused_requests += 1;
+        let response = Response::new(status.code());
+        let Answer { version, head_only, .. } = Answer::default();
+        let bytes = response.encode(&Encode { version, keep_alive: false, head_only, date: "" });
+        self.queue(key, Chunk::from(bytes));
+        self.finish(now, key);
+    }
+
+    /// Turns the connection into a WebSocket: `head` is the answer 101.
+    pub(crate) fn upgrade(&mut self, key: ConnectionKey, head: Vec<u8>) {
+        self.queue(key, Chunk::from(head));
+        self.set_deadline(key, None);
+        let Some(connection) = self.connection_mut(key) else { return };
+        connection.speaks = Speaks::WebSocket(Decoder::new());
+        if connection.kept.is_some() {
+            self.list_ready(key);
+        }
+    }
+
+    /// Sends a close frame and awaits the peer's; what it sends in between is ignored.
+    pub(crate) fn close_websocket(
+        &mut self,
+        now: Duration,
+        key: ConnectionKey,
+        code: Option<u16>,
+        reason: &str,
+    ) {
+        if self.connection(key).is_none_or(|connection| connection.ending != Ending::Open) {
+            return;
+        }
+        self.send_close_frame(key, code, reason);
+        if let Some(connection) = self.connection_mut(key) {
+            connection.ending = Ending::Handshake;
+        }
+        self.set_deadline(key, Some(now + self.config.close_timeout));
+    }
+
+    pub(super) fn send_close_frame(&mut self, key: ConnectionKey, code: Option<u16>, reason: &str) {
+        self.queue(key, Chunk::from(websocket::close_frame(code, reason)));
+    }
+
+    /// Ends the connection once everything queued has gone out.
+    pub(crate) fn finish(&mut self, now: Duration, key: ConnectionKey) {
+        let Some(connection) = self.connection_mut(key) else { return };
+        if matches!(connection.ending, Ending::Dead | Ending::Drain(_) | Ending::Flush) {
+            return;
+        }
+        connection.ending = Ending::Flush;
+        connection.kept = None;
+        if connection.queue.is_empty() {
+            self.end_output(now, key);
+        } else {
+            self.set_deadline(key, Some(now + self.config.close_timeout));
+        }
+    }
+
+    /// Ends our direction; what the peer still sends is drained for a while.
+    fn end_output(&mut self, now: Duration, key: ConnectionKey) {
+        let Some(connection) = self.connections.get_mut(key.cast()) else { return };
+        if self.net.shutdown(&mut connection.stream).is_err() {
+            return self.destroy(key);
+        }
+        connection.ending = Ending::Drain(DRAINED_BYTES_MAX);
+        self.set_deadline(key, Some(now + self.config.linger_timeout));
+        self.list_ready(key);
+    }
+
+    /// Ends the connection without another byte; it is freed at the end of the turn.
+    pub(crate) fn destroy(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connection_mut(key) else { return };
+        if connection.ending != Ending::Dead {
+            connection.ending = Ending::Dead;
+            connection.queue = SendQueue::new();
+            connection.kept = None;
+            self.set_deadline(key, None);
+            self.dead.push(key);
+        }
+    }
+
+    /// Frees what has ended, once a turn: within the turn every key still finds its connection.
+    pub(crate) fn reap(&mut self) {
+        for index in 0..self.dead.len() {
+            let key = self.dead[index];
+            if let Some(connection) = self.connections.remove(key.cast()) {
+                self.counters.closed += 1;
+                self.net.close(connection.stream);
+            }
+        }
+        if !self.dead.is_empty() {
+            self.dead.clear();
+            self.listeners.resume();
+        }
+    }
+
+    /// Queues the replies to control frames.
+    pub(super) fn queue_replies(&mut self, key: ConnectionKey) {
+        if !self.replies.is_empty() {
+            let replies = Chunk::from(self.replies.clone());
+            self.replies.clear();
+            self.queue(key, replies);
+        }
+    }
+}
+
+fn write<N: Net>(net: &mut N, stream: &mut N::Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    loop {
+        match net.write(stream, slices) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            result => return result,
+        }
+    }
+}
+
+/// Joins what is queued and the messages into one vectored write.
+fn write_many<N: Net>(
+    net: &mut N,
+    stream: &mut N::Stream,
+    queue: &mut SendQueue,
+    messages: &[Rc<Message>],
+    form: Form,
+) -> io::Result<Flushed> {
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let mut filled = queue.gather(&mut slices);
+    for (slice, message) in slices[filled..].iter_mut().zip(messages) {
+        *slice = IoSlice::new(message.form(form));
+        filled += 1;
+    }
+    let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+    let written = write(net, stream, &slices[..filled])?;
+    let mut beyond = queue.advance(written);
+    let mut taken = 0;
+    for message in messages {
+        let bytes = message.form(form).len();
+        if beyond == 0 {
+            break;
+        }
+        taken += 1;
+        if beyond < bytes {
+            queue.push_from(Chunk::Message(Rc::clone(message), form), beyond);
+            break;
+        }
+        beyond -= bytes;
+    }
+    Ok(Flushed { taken, bytes: written, blocked: written < offered, lost: false })
+}
+
+/// How many chunks one write call joins.
+const SLICES_MAX: usize = 64;
+/// How much of what a peer still sends is read and thrown away before its connection is cut.
+const DRAINED_BYTES_MAX: usize = 1_024 * 1_024;

@@ -1,0 +1,234 @@
+//! [`Net`] on the operating system: mio's poll over TCP and Unix sockets.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::{Events, Interest, Poll, Token, event::Source};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::net::{Accepted, Net, Ready};
+use crate::config::ReactorConfig;
+
+/// mio's epoll, and the sockets of this machine.
+#[derive(Debug)]
+pub struct SystemNet {
+    poll: Poll,
+    events: Events,
+    waker: Arc<SystemWaker>,
+    nodelay: bool,
+    send_buffer_bytes: Option<usize>,
+    receive_buffer_bytes: Option<usize>,
+}
+
+/// A listening socket, TCP or Unix.
+#[derive(Debug)]
+pub enum SystemListener {
+    /// IPv4, IPv6, or both.
+    Tcp(TcpListener),
+    /// A Unix socket; its file is removed when the listener closes.
+    Unix(UnixListener, PathBuf),
+}
+
+/// A connected socket, TCP or Unix.
+#[derive(Debug)]
+pub enum SystemStream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// Unix.
+    Unix(UnixStream),
+}
+
+#[derive(Debug)]
+struct SystemWaker(mio::Waker);
+
+impl Wake for SystemWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // A write to an eventfd fails only when its counter is full: then a wake-up is due anyway.
+        let _ = self.0.wake();
+    }
+}
+
+impl SystemNet {
+    pub(crate) fn new(config: &ReactorConfig) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(SystemWaker(mio::Waker::new(poll.registry(), WAKE_TOKEN)?));
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS_MAX),
+            waker,
+            nodelay: config.nodelay,
+            send_buffer_bytes: config.send_buffer_bytes,
+            receive_buffer_bytes: config.receive_buffer_bytes,
+        })
+    }
+
+    fn configure(&self, stream: &TcpStream) -> io::Result<()> {
+        let socket = SockRef::from(stream);
+        if self.nodelay {
+            socket.set_tcp_nodelay(true)?;
+        }
+        if let Some(bytes) = self.send_buffer_bytes {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.receive_buffer_bytes {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        Ok(())
+    }
+}
+
+impl SystemListener {
+    /// Binds a TCP listener; port 0 lets the system choose.
+    pub(crate) fn bind(address: SocketAddr, config: &ReactorConfig) -> io::Result<Self> {
+        let domain = if address.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if let (SocketAddr::V6(_), Some(only)) = (address, config.only_v6) {
+            socket.set_only_v6(only)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(i32::try_from(config.backlog).unwrap_or(i32::MAX))?;
+        Ok(Self::Tcp(TcpListener::from_std(socket.into())))
+    }
+
+    /// Binds a Unix listener; the path must be free.
+    pub(crate) fn bind_unix(path: PathBuf) -> io::Result<Self> {
+        Ok(Self::Unix(UnixListener::bind(&path)?, path))
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(..) => None,
+        }
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            Self::Unix(listener, _) => listener,
+        }
+    }
+}
+
+impl SystemStream {
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Unix(stream) => stream,
+        }
+    }
+}
+
+impl Net for SystemNet {
+    type Listener = SystemListener;
+    type Stream = SystemStream;
+
+    fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        ready.extend(self.events.iter().filter(|event| event.token() != WAKE_TOKEN).map(|event| {
+            Ready {
+                token: event.token().0 as u64,
+                readable: event.is_readable(),
+                writable: event.is_writable(),
+                closed: event.is_read_closed() || event.is_error(),
+            }
+        }));
+        Ok(())
+    }
+
+    fn listen(&mut self, listener: &mut SystemListener, token: u64) -> io::Result<()> {
+        self.poll.registry().register(listener.source(), to_token(token), Interest::READABLE)
+    }
+
+    fn accept(&mut self, listener: &mut SystemListener) -> io::Result<Accepted<SystemStream>> {
+        match listener {
+            SystemListener::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                // A socket that the peer has reset already refuses options; reading will tell.
+                let _ = self.configure(&stream);
+                Ok(Accepted { stream: SystemStream::Tcp(stream), peer: Some(peer) })
+            }
+            SystemListener::Unix(listener, _) => {
+                let (stream, _) = listener.accept()?;
+                Ok(Accepted { stream: SystemStream::Unix(stream), peer: None })
+            }
+        }
+    }
+
+    fn register(&mut self, stream: &mut SystemStream, token: u64) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(stream.source(), to_token(token), interest)
+    }
+
+    fn read(&mut self, stream: &mut SystemStream, buffer: &mut [u8]) -> io::Result<usize> {
+        match stream {
+            SystemStream::Tcp(stream) => stream.read(buffer),
+            SystemStream::Unix(stream) => stream.read(buffer),
+        }
+    }
+
+    fn write(&mut self, stream: &mut SystemStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match (stream, slices) {
+            // One chunk goes out by send(2), which asks for no SIGPIPE and copies no vector.
+            (SystemStream::Tcp(stream), [one]) => stream.write(one),
+            (SystemStream::Tcp(stream), slices) => stream.write_vectored(slices),
+            (SystemStream::Unix(stream), slices) => stream.write_vectored(slices),
+        }
+    }
+
+    fn shutdown(&mut self, stream: &mut SystemStream) -> io::Result<()> {
+        match stream {
+            SystemStream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            SystemStream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    fn close(&mut self, stream: SystemStream) {
+        // Closing the last descriptor takes it off the epoll set: no call of its own is needed.
+        drop(stream);
+    }
+
+    fn close_listener(&mut self, mut listener: SystemListener) {
+        let _ = self.poll.registry().deregister(listener.source());
+        if let SystemListener::Unix(_, path) = &listener {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.waker))
+    }
+}
+
+impl AsRawFd for SystemNet {
+    fn as_raw_fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+}
+
+impl AsFd for SystemNet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.poll.registry().as_fd()
+    }
+}
+
+fn to_token(token: u64) -> Token {
+    Token(usize::try_from(token).unwrap_or(usize::MAX))
+}
+
+const WAKE_TOKEN: Token = Token(usize::MAX);
+const EVENTS_MAX: usize = 1_024;

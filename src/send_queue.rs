@@ -1,0 +1,153 @@
+//! The bytes that one connection still has to write, in shared chunks.
+//!
+//! Empty it is two words and owns no memory. It holds what is bound for this very connection: HTTP
+//! answers, control frames, and what a short write left over of a message. A partial write is
+//! continued where it stopped.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::rc::Rc;
+
+use crate::message::{Form, Message};
+
+/// Chunks in the order they are written, the first perhaps begun.
+#[derive(Debug, Default)]
+pub(crate) struct SendQueue(Option<Box<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    chunks: VecDeque<Chunk>,
+    /// How much of the first chunk has been written.
+    written: usize,
+    bytes: usize,
+}
+
+/// A piece of output, owned or shared.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    Bytes(Box<[u8]>),
+    Static(&'static [u8]),
+    Message(Rc<Message>, Form),
+}
+
+impl Chunk {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Static(bytes) => bytes,
+            Self::Message(message, form) => message.form(*form),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Chunk {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes.into_boxed_slice())
+    }
+}
+
+impl SendQueue {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |queue| queue.bytes)
+    }
+
+    pub(crate) fn push(&mut self, chunk: Chunk) {
+        self.push_from(chunk, 0);
+    }
+
+    /// Queues what is left of a chunk whose first `written` bytes have gone out already; only
+    /// an empty queue takes one that was begun.
+    pub(crate) fn push_from(&mut self, chunk: Chunk, written: usize) {
+        let left = chunk.as_bytes().len().saturating_sub(written);
+        if left == 0 {
+            return;
+        }
+        let queue = self.0.get_or_insert_default();
+        if queue.chunks.is_empty() {
+            queue.written = written;
+        }
+        queue.bytes += left;
+        queue.chunks.push_back(chunk);
+    }
+
+    /// Fills `slices` from its start with what waits and returns how many were filled.
+    pub(crate) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let Some(queue) = &self.0 else { return 0 };
+        let mut written = queue.written;
+        let mut filled = 0;
+        for (slice, chunk) in slices.iter_mut().zip(&queue.chunks) {
+            *slice = IoSlice::new(chunk.as_bytes().get(written..).unwrap_or(&[]));
+            written = 0;
+            filled += 1;
+        }
+        filled
+    }
+
+    /// Takes note that `bytes` have been written; returns what of it went beyond this queue.
+    pub(crate) fn advance(&mut self, mut bytes: usize) -> usize {
+        let Some(queue) = &mut self.0 else { return bytes };
+        while let Some(first) = queue.chunks.front() {
+            let left = first.as_bytes().len() - queue.written;
+            if bytes < left {
+                queue.written += bytes;
+                queue.bytes -= bytes;
+                return 0;
+            }
+            bytes -= left;
+            queue.bytes -= left;
+            queue.written = 0;
+            queue.chunks.pop_front();
+        }
+        self.0 = None;
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(queue: &SendQueue) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 8];
+        let filled = queue.gather(&mut slices);
+        slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn continues_a_partial_write_where_it_stopped() {
+        for step in 1..12 {
+            let mut queue = SendQueue::new();
+            queue.push(Chunk::Static(b"abc"));
+            queue.push(Chunk::Message(Message::text("x"), Form::Polling));
+            queue.push(Chunk::from(b"defg".to_vec()));
+            let mut seen = Vec::new();
+            while !queue.is_empty() {
+                let waiting = text(&queue);
+                assert_eq!(waiting.len(), queue.bytes());
+                let taken = step.min(waiting.len());
+                seen.extend_from_slice(&waiting[..taken]);
+                assert_eq!(queue.advance(taken), 0);
+            }
+            assert_eq!(seen, b"abc4xdefg");
+        }
+    }
+
+    #[test]
+    fn tells_what_went_beyond_it_and_owns_nothing_when_empty() {
+        let mut queue = SendQueue::new();
+        queue.push_from(Chunk::Static(b"hello"), 3);
+        assert_eq!(text(&queue), b"lo");
+        assert_eq!(queue.advance(10), 8);
+        assert!(queue.is_empty());
+        assert_eq!(size_of::<SendQueue>(), 8);
+    }
+}

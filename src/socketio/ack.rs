@@ -1,0 +1,149 @@
+//! Acknowledgements, both ways.
+//!
+//! [`Ack`] answers an event of a client: `42007["add",1,2]` is answered `437[3]`. [`Acks`] holds
+//! what the server asked of one client and still awaits; it knows nothing of sockets.
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::{Rc, Weak};
+
+use super::Hub;
+use super::packet::{self, AckId};
+use super::payload::{Args, IntoArgs};
+use super::socket::Socket;
+use crate::deadlines::DeadlineId;
+use crate::outbox::Lane;
+use crate::slots::SessionKey;
+
+/// The acknowledgement that came with an event: call [`Ack::send`] once, now or later.
+///
+/// Dropped without a call, nothing is sent and the client goes on waiting (or runs into its own
+/// timeout). It owns what it needs, so it may be kept beyond the handler; it is sent even after
+/// the socket has left its namespace, as long as the connection lives.
+///
+/// ```
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.of("/").on_raw("add", |_, args, ack| {
+///     if let (Ok((a, b)), Some(ack)) = (args.parse::<(i64, i64)>(), ack) {
+///         ack.send(&(a + b));
+///     }
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Ack {
+    hub: Weak<Hub>,
+    session: SessionKey,
+    namespace: Rc<str>,
+    id: AckId,
+    /// Shared by the handlers of one event: the first call sends.
+    sent: Rc<Cell<bool>>,
+}
+
+impl Ack {
+    pub(super) fn new(hub: &Rc<Hub>, session: SessionKey, namespace: Rc<str>, id: AckId) -> Self {
+        Self { hub: Rc::downgrade(hub), session, namespace, id, sent: Rc::new(Cell::new(false)) }
+    }
+
+    /// The same acknowledgement for a further handler of the event.
+    pub(super) fn share(&self) -> Self {
+        Self {
+            hub: Weak::clone(&self.hub),
+            session: self.session,
+            namespace: Rc::clone(&self.namespace),
+            id: self.id,
+            sent: Rc::clone(&self.sent),
+        }
+    }
+
+    /// Sends the answer; where several handlers hold it, the first call sends and the others do
+    /// nothing. A value that can't be serialised is counted and sends nothing.
+    pub fn send(self, args: impl IntoArgs) {
+        let Some(hub) = self.hub.upgrade() else { return };
+        if self.sent.replace(true) {
+            return;
+        }
+        let Some(message) = hub.encoded(packet::encode_ack(&self.namespace, self.id, &args)) else {
+            return;
+        };
+        hub.state.borrow_mut().outboxes.push(self.session, &message, Lane::Soon);
+    }
+}
+
+impl fmt::Debug for Ack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ack({})", self.id)
+    }
+}
+
+/// Why an acknowledgement that the server asked for did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckError {
+    /// The client took longer than the time it was given.
+    Timeout,
+    /// The socket left before it answered.
+    Disconnected,
+    /// Too many events of this socket await their acknowledgement already
+    /// ([`SocketConfig::acks_per_client_max`](crate::config::SocketConfig::acks_per_client_max)),
+    /// or the arguments could not be serialised: the event was not sent.
+    NotSent,
+}
+
+impl fmt::Display for AckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "operation has timed out",
+            Self::Disconnected => "the socket has been disconnected",
+            Self::NotSent => "the event was not sent",
+        })
+    }
+}
+
+impl std::error::Error for AckError {}
+
+/// What is called with the answer, once.
+pub(crate) type AckCallback = Box<dyn FnOnce(Socket<'_>, Result<Args<'_>, AckError>)>;
+
+/// The acknowledgements that one socket still owes.
+#[derive(Debug, Default)]
+pub(crate) struct Acks {
+    pending: Vec<Pending>,
+}
+
+pub(crate) struct Pending {
+    id: AckId,
+    pub(crate) deadline: Option<DeadlineId>,
+    pub(crate) callback: AckCallback,
+}
+
+impl Acks {
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        id: AckId,
+        deadline: Option<DeadlineId>,
+        callback: AckCallback,
+    ) {
+        self.pending.push(Pending { id, deadline, callback });
+    }
+
+    /// An answer nobody awaits, or that came before, is `None`.
+    pub(crate) fn take(&mut self, id: AckId) -> Option<Pending> {
+        let index = self.pending.iter().position(|pending| pending.id == id)?;
+        Some(self.pending.remove(index))
+    }
+
+    pub(crate) fn take_all(&mut self) -> Vec<Pending> {
+        std::mem::take(&mut self.pending)
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pending({})", self.id)
+    }
+}

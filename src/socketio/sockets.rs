@@ -1,0 +1,108 @@
+//! The table of sockets: one entry for each client in each namespace.
+//!
+//! An entry is small, since a server holds as many as it has clients: what only some sockets have
+//! (data, pending acknowledgements, a CONNECT payload) is boxed.
+
+use std::any::Any;
+use std::hash::BuildHasher;
+use std::rc::Rc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::ack::Acks;
+use super::namespaces::NamespaceId;
+use super::rooms::SocketKey;
+use crate::engineio::Sid;
+use crate::slots::{SessionKey, Slots};
+
+/// One client in one namespace.
+#[derive(Debug)]
+pub struct SocketEntry {
+    pub(crate) id: Sid,
+    pub(crate) session: SessionKey,
+    pub(crate) namespace: NamespaceId,
+    pub(crate) state: SocketState,
+    /// Where it stands among the members of its namespace.
+    pub(crate) position: u32,
+    /// The next socket of the same client.
+    pub(crate) sibling: Option<SocketKey>,
+    /// The payload of its CONNECT packet, raw.
+    pub(crate) auth: Option<Rc<str>>,
+    pub(crate) acks: Option<Box<Acks>>,
+    pub(crate) data: Option<Box<Rc<dyn Any>>>,
+}
+
+/// How far a socket is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketState {
+    /// Its middleware runs; it has not been told that it is in.
+    Connecting,
+    /// It is a member of its namespace.
+    Connected,
+    /// It leaves: its `disconnecting` handlers run, its rooms are still there.
+    Disconnecting,
+    /// It has left: its `disconnect` handlers run, its rooms are gone.
+    Disconnected,
+}
+
+/// All sockets, by key and by the id that clients see.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    entries: Slots<SocketEntry>,
+    by_id: HashTable<SocketKey>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Sockets {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: Slots::with_capacity(0),
+            by_id: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, entry: SocketEntry) -> SocketKey {
+        let hash = self.hasher.hash_one(entry.id);
+        let key = self.entries.insert(entry);
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.by_id.insert_unique(hash, key, |&key| {
+            entries.get(key).map_or(0, |entry| hasher.hash_one(entry.id))
+        });
+        key
+    }
+
+    pub(crate) fn remove(&mut self, key: SocketKey) -> Option<SocketEntry> {
+        let entry = self.entries.remove(key)?;
+        let hash = self.hasher.hash_one(entry.id);
+        if let Ok(found) = self.by_id.find_entry(hash, |&kept| kept == key) {
+            found.remove();
+        }
+        Some(entry)
+    }
+
+    /// The socket with this id, in whatever namespace.
+    pub(crate) fn find(&self, id: &str) -> Option<SocketKey> {
+        let id = Sid::parse(id)?;
+        let hash = self.hasher.hash_one(id);
+        self.by_id
+            .find(hash, |&key| self.entries.get(key).is_some_and(|entry| entry.id == id))
+            .copied()
+    }
+
+    pub(crate) fn get(&self, key: SocketKey) -> Option<&SocketEntry> {
+        self.entries.get(key)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: SocketKey) -> Option<&mut SocketEntry> {
+        self.entries.get_mut(key)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<SocketKey> {
+        self.entries.keys()
+    }
+}
