@@ -306,7 +306,7 @@ mod tests {
     fn memory_follows_what_arrived_and_not_what_was_claimed() {
         let mut assembly = Assembly::new(&LIMITS);
         let empty_bytes = assembly.promised_bytes();
-        let frame = mask_frame(0x82, &[7; 900_000], [1, 2, 3, 4]);
+        let frame = mask_frame(0x82, &vec![7; 900_000], [1, 2, 3, 4]);
         assert!(assembly.advance(&mut &frame[..14], &LIMITS, &mut Vec::new()).unwrap().is_none());
         assert_eq!(assembly.promised_bytes(), empty_bytes);
         let mut rest = &frame[14..1014];

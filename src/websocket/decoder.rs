@@ -43,8 +43,10 @@ impl Decoder {
     ///
     /// `at` moves behind what was read; call again until `None`, at which all of `input` was
     /// taken. What is returned borrows from `input` alone. A close comes once; after it, and after
-    /// a failure, everything is taken and nothing returned. Pongs and the echo of a close are
-    /// appended to `replies`: one who has sent a close frame already must not send that echo.
+    /// a failure, everything is taken and nothing returned.
+    ///
+    /// Pongs and the echo of a close are appended to `replies`, which grows by less than was read
+    /// but for that echo. One who has sent a close frame already must not send the echo.
     pub(crate) fn decode<'b>(
         &mut self,
         input: &'b mut [u8],
@@ -131,11 +133,11 @@ impl WholeFrame {
         let payload_bytes = usize::try_from(header.payload_bytes).ok()?;
         // Comparing the whole byte also sees to FIN and the reserved bits.
         let is_message = matches!(header.first_byte, TEXT_FRAME | BINARY_FRAME);
-        let is_whole = payload_bytes <= rest.len() - header.header_bytes;
+        let is_whole = payload_bytes <= rest.len() - header.bytes;
         if !is_message || !is_whole || payload_bytes > limits.message_bytes_max {
             return None;
         }
-        let start = at + header.header_bytes;
+        let start = at + header.bytes;
         Some(Self { first_byte: header.first_byte, mask, payload: start..start + payload_bytes })
     }
 
@@ -234,8 +236,8 @@ mod tests {
         let mut input = frame(0x81, "Hello");
         let (mut at, mut replies, mut pool) = (0, Vec::new(), Pool::new());
         let mut decoder = Decoder::new();
-        let decoded = decoder.decode(&mut input, &mut at, &LIMITS, &mut replies, &mut pool);
-        assert!(matches!(decoded, Ok(Some(Frame::Text(Text::Borrowed("Hello"))))));
+        let result = decoder.decode(&mut input, &mut at, &LIMITS, &mut replies, &mut pool);
+        assert!(matches!(result, Ok(Some(Frame::Text(Text::Borrowed("Hello"))))));
         assert_eq!(at, 11);
         assert_eq!(pool.len(), 0);
     }
@@ -283,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_code_that_must_not_be_sent_is_answered_as_1002() {
-        for code in [0u16, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
+        for code in [0u16, 999, 1004, 1005, 1006, 1014, 1015, 1016, 2999, 5000, 65_535] {
             let outcome = outcome_of(&frame(0x88, code.to_be_bytes()));
             assert_eq!(outcome.events, [Event::Close(Some(1002))], "{code}");
             assert_eq!(outcome.replies, b"\x88\x14\x03\xeaProtocol violation");

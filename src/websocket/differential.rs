@@ -257,7 +257,7 @@ fn oracle_control(opcode: u8, payload: &[u8], outcome: &mut Outcome) -> Result<b
         std::str::from_utf8(&payload[2..]).map_err(|_| Failure::NotUtf8)?;
         let number = u16::from_be_bytes([payload[0], payload[1]]);
         code = Some(number);
-        if !matches!(number, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        if !matches!(number, 1000..=1003 | 1007..=1013 | 3000..=4999) {
             code = Some(1002);
             echo = [&1002u16.to_be_bytes()[..], b"Protocol violation"].concat();
         }
@@ -356,7 +356,7 @@ impl Random {
 
     fn stream(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        for _ in 0..1 + self.below(8) {
+        for _ in 0..=self.below(8) {
             match self.below(8) {
                 0 => self.push_control(&mut out),
                 1 if self.below(4) == 0 => self.push_close(&mut out),

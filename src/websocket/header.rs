@@ -12,8 +12,8 @@ pub(super) struct Header {
     /// FIN, three reserved bits and the opcode.
     pub(super) first_byte: u8,
     pub(super) mask: Option<[u8; 4]>,
-    /// How long this header is.
-    pub(super) header_bytes: usize,
+    /// How many bytes this header itself takes.
+    pub(super) bytes: usize,
     /// How long the payload says it will be: not to be trusted.
     pub(super) payload_bytes: u64,
 }
@@ -40,8 +40,8 @@ impl Header {
             let (&mask, rest) = rest.split_first_chunk()?;
             (Some(mask), rest)
         };
-        let header_bytes = bytes.len() - rest.len();
-        Some(Self { first_byte, mask, header_bytes, payload_bytes })
+        let bytes = bytes.len() - rest.len();
+        Some(Self { first_byte, mask, bytes, payload_bytes })
     }
 
     pub(super) const fn opcode(&self) -> u8 {
@@ -187,7 +187,7 @@ mod tests {
                         assert_eq!(ours.opcode(), u8::from(header.opcode));
                         let reserved = header.rsv1 || header.rsv2 || header.rsv3;
                         assert_eq!(ours.has_reserved_bits(), reserved);
-                        assert_eq!(ours.header_bytes as u64, cursor.position());
+                        assert_eq!(ours.bytes as u64, cursor.position());
                     }
                     Err(_) => assert!(matches!(ours.unwrap().opcode(), 3..=7 | 11..=15)),
                 }
