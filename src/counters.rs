@@ -1,1 +1,99 @@
-//! What was accepted, refused, dropped and closed, by reason: plain numbers for the host to read.
+//! What was accepted, refused, dropped and closed, by reason: plain numbers that only grow, for
+//! the host to read. They aren't gauges: how many there are now is asked of the server.
+
+use crate::outbox::Delivery;
+
+/// Counters of connections and requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReactorCounters {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections closed, by whomever.
+    pub closed: u64,
+    /// Accepts that failed: the peer was gone already, or descriptors ran out.
+    pub accept_errors: u64,
+    /// Times that accepting paused because the process or the system was out of descriptors.
+    pub descriptors_exhausted: u64,
+    /// Connections that failed or were reset by the peer.
+    pub resets: u64,
+    /// HTTP requests whose head was read.
+    pub requests: u64,
+    /// Requests that were refused before anybody saw them: malformed, too large, too many fields.
+    pub refused_requests: u64,
+    /// Heads and bodies that took too long.
+    pub timeouts: u64,
+    /// WebSockets closed because the peer broke the protocol or a limit.
+    pub websocket_failures: u64,
+    /// WebSocket control frames received.
+    pub control_frames: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Bytes written.
+    pub bytes_written: u64,
+    /// Write calls.
+    pub writes: u64,
+    /// Write calls that took less than was offered.
+    pub short_writes: u64,
+}
+
+/// Counters of Socket.IO.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketCounters {
+    /// Sockets that were let into a namespace.
+    pub connected: u64,
+    /// Sockets that left.
+    pub disconnected: u64,
+    /// Clients refused because there is no such namespace.
+    pub namespaces_unknown: u64,
+    /// Clients refused by a middleware.
+    pub refused: u64,
+    /// Connections closed because no namespace was joined in time.
+    pub connect_timeouts: u64,
+    /// Events received.
+    pub events: u64,
+    /// Events for which no handler was declared.
+    pub events_unhandled: u64,
+    /// Events whose arguments were of another shape than the handler takes.
+    pub arguments_rejected: u64,
+    /// Packets that could not be decoded; their connections were closed.
+    pub decode_errors: u64,
+    /// Packets that were out of place (no such socket, connected twice); likewise.
+    pub protocol_errors: u64,
+    /// Acknowledgements received that nobody awaited.
+    pub acks_unknown: u64,
+    /// Events of the server that were not acknowledged in time.
+    pub ack_timeouts: u64,
+    /// Joins that did nothing: joined already, or beyond the number of rooms.
+    pub joins_ignored: u64,
+    /// Messages queued for a recipient, broadcasts counted by recipient.
+    pub deliveries: u64,
+    /// Deliveries that left their recipient above the soft limit.
+    pub deliveries_over_limit: u64,
+    /// Deliveries dropped: volatile and not writable, or the recipient gone.
+    pub deliveries_dropped: u64,
+    /// Values of the host that could not be serialised; nothing was sent.
+    pub encode_errors: u64,
+    /// Handlers that panicked; the sessions they ran for were closed.
+    pub handler_panics: u64,
+}
+
+impl SocketCounters {
+    pub(crate) fn count_emit(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Queued => self.deliveries += 1,
+            Delivery::OverLimit => {
+                self.deliveries += 1;
+                self.deliveries_over_limit += 1;
+            }
+            Delivery::Dropped => self.deliveries_dropped += 1,
+        }
+    }
+
+    pub(crate) fn count_broadcast(&mut self, queued: usize, over_limit: usize, dropped: usize) {
+        self.deliveries += queued as u64;
+        self.deliveries_over_limit += over_limit as u64;
+        self.deliveries_dropped += dropped as u64;
+    }
+}

@@ -53,7 +53,6 @@ pub(crate) enum Lane {
 
 /// What became of a message that was to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
 pub enum Delivery {
     /// Queued; the flush at the end of the turn writes it, as far as the peer takes it.
     Queued,

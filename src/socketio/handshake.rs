@@ -103,7 +103,10 @@ impl Serialize for Handshake {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(9))?;
         map.serialize_entry("headers", &Pairs::headers(self.request()))?;
-        map.serialize_entry("time", &httpdate::fmt_http_date(std::time::UNIX_EPOCH + self.issued()))?;
+        map.serialize_entry(
+            "time",
+            &httpdate::fmt_http_date(std::time::UNIX_EPOCH + self.issued()),
+        )?;
         let address = self.address().map(|address| address.ip().to_string()).unwrap_or_default();
         map.serialize_entry("address", &address)?;
         map.serialize_entry("xdomain", &self.is_cross_origin())?;

@@ -1,4 +1,173 @@
-//! Socket.IO v5 without input or output.
+//! Socket.IO v5 without input or output: namespaces, rooms, acknowledgements and handlers.
+//!
+//! It stands on `engineio` and the ground, and reads neither a clock nor a socket. On the wire its
+//! packets are the text behind Engine.IO's `4`: `0{"token":"x"}`, `2["chat","hi"]`, `31["ok"]`.
+//!
+//! One [`Hub`] is one server's state, in one cell. The cell is borrowed within a method and never
+//! while the host's code (a handler, a `Serialize`) runs: that is why a handler may do anything at
+//! any time. What a message does is told from top to bottom in `dispatch`.
 
+mod ack;
+mod adapter;
+mod asking;
+mod broadcast;
+mod clients;
+mod dispatch;
+mod handler;
+mod handshake;
+mod io;
+mod lifecycle;
+mod namespace;
+mod namespaces;
 pub(crate) mod packet;
 pub(crate) mod payload;
+mod rooms;
+mod socket;
+mod sockets;
+mod timers;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+pub use ack::{Ack, AckError};
+pub use adapter::Emitted;
+pub use broadcast::{BroadcastOperator, RoomNames};
+pub use handler::Refusal;
+pub use handshake::Handshake;
+pub use io::Io;
+pub use namespace::Namespace;
+pub use socket::{Emitter, InvalidSocketId, Socket, SocketId};
+pub use timers::TimerId;
+
+pub(crate) use handler::guard;
+pub(crate) use handshake::Opening;
+pub(crate) use timers::Timer;
+
+use adapter::{Adapter, Local, Selected};
+use clients::Clients;
+use namespaces::{NamespaceId, Namespaces};
+use payload::EncodeError;
+use rooms::SocketKey;
+use sockets::Sockets;
+use timers::HostTimers;
+
+use crate::config::{OutgoingLimits, SocketConfig};
+use crate::counters::SocketCounters;
+use crate::deadlines::{Deadlines, Now};
+use crate::engineio::{DisconnectReason, Engine};
+use crate::entropy::Entropy;
+use crate::http::Response;
+use crate::message::{Message, TextBuilder};
+use crate::outbox::Outboxes;
+use crate::send_queue::Chunk;
+use crate::slots::ConnectionKey;
+
+/// The state of one server, and the way into it for views and owned answers.
+pub(crate) struct Hub {
+    pub(crate) state: RefCell<State>,
+    /// How deep user closures are nested at this moment.
+    depth: Cell<u32>,
+}
+
+/// Everything that views read and change.
+pub(crate) struct State {
+    pub(crate) engine: Engine,
+    pub(crate) outboxes: Outboxes,
+    pub(crate) timers: Deadlines<Timer>,
+    pub(crate) entropy: Box<dyn Entropy>,
+    pub(crate) now: Now,
+    pub(crate) commands: VecDeque<Command>,
+    pub(crate) counters: SocketCounters,
+    pub(crate) config: SocketConfig,
+    host_timers: HostTimers,
+    clients: Clients,
+    sockets: Sockets,
+    namespaces: Namespaces,
+    selected: Selected,
+    soft_bytes_max: usize,
+    payload_bytes_max: usize,
+    /// Sockets whose end was asked for too deep within handlers; their turn comes at the bottom.
+    postponed: VecDeque<(SocketKey, DisconnectReason)>,
+}
+
+/// What views ask of the conductor, who alone reaches the connections.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Answer the request that waits on this connection.
+    Respond(ConnectionKey, Response),
+    /// Write to a WebSocket that belongs to no session.
+    Send(ConnectionKey, Chunk),
+    /// Close a WebSocket that belongs to no session.
+    CloseWebSocket(ConnectionKey, Option<u16>, String),
+    /// Close the server.
+    Close,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        engine: Engine,
+        config: SocketConfig,
+        limits: &OutgoingLimits,
+        payload_bytes_max: usize,
+        entropy: Box<dyn Entropy>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            state: RefCell::new(State {
+                engine,
+                outboxes: Outboxes::with_capacity(0),
+                timers: Deadlines::new(),
+                entropy,
+                now: Now::default(),
+                commands: VecDeque::new(),
+                counters: SocketCounters::default(),
+                config,
+                host_timers: HostTimers::default(),
+                clients: Clients::default(),
+                sockets: Sockets::new(),
+                namespaces: Namespaces::new(),
+                selected: Selected::default(),
+                soft_bytes_max: limits.soft_bytes_max,
+                payload_bytes_max,
+                postponed: VecDeque::new(),
+            }),
+            depth: Cell::new(0),
+        })
+    }
+
+    /// Counts what could not be serialised: it is the host's value, and nothing is sent.
+    fn encoded(&self, encoded: Result<TextBuilder, EncodeError>) -> Option<Rc<Message>> {
+        match encoded {
+            Ok(builder) => Some(builder.finish()),
+            Err(_) => {
+                self.state.borrow_mut().counters.encode_errors += 1;
+                None
+            }
+        }
+    }
+}
+
+impl State {
+    /// A namespace taken apart, so that its adapter can act on what surrounds it.
+    fn local(&mut self, id: NamespaceId) -> (&mut dyn Adapter, Local<'_>) {
+        let entry = self.namespaces.get_mut(id);
+        let local = Local {
+            members: &entry.members,
+            rooms: &mut entry.rooms,
+            sockets: &self.sockets,
+            outboxes: &mut self.outboxes,
+            selected: &mut self.selected,
+            soft_bytes_max: self.soft_bytes_max,
+        };
+        (&mut *entry.adapter, local)
+    }
+
+    /// How many sockets are in all namespaces, how many clients there are.
+    pub(crate) fn sockets_len(&self) -> usize {
+        self.sockets.len()
+    }
+
+    pub(crate) fn clients_len(&self) -> usize {
+        self.clients.len()
+    }
+}

@@ -1,0 +1,63 @@
+//! Socket.IO's view of the sessions: one client each, by session index.
+
+use std::rc::Rc;
+
+use super::handshake::Opening;
+use super::packet::Reconstructor;
+use super::rooms::SocketKey;
+use crate::deadlines::DeadlineId;
+use crate::slots::SessionKey;
+
+/// The clients of all sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    entries: Vec<Option<Client>>,
+    open: usize,
+}
+
+/// What Socket.IO knows of one session.
+#[derive(Debug)]
+pub(crate) struct Client {
+    session: SessionKey,
+    /// Its first socket; each names the next.
+    pub(crate) first_socket: Option<SocketKey>,
+    /// A binary packet whose attachments are still coming.
+    pub(crate) reconstructor: Option<Box<Reconstructor>>,
+    /// When the client must have joined a namespace; gone once it has.
+    pub(crate) connect_deadline: Option<DeadlineId>,
+    pub(crate) opening: Option<Rc<Opening>>,
+}
+
+impl Clients {
+    pub(crate) fn insert(&mut self, session: SessionKey, opening: Option<Rc<Opening>>) {
+        if self.entries.len() <= session.index() {
+            self.entries.resize_with(session.index() + 1, || None);
+        }
+        self.open += 1;
+        self.entries[session.index()] = Some(Client {
+            session,
+            first_socket: None,
+            reconstructor: None,
+            connect_deadline: None,
+            opening,
+        });
+    }
+
+    pub(crate) fn get(&self, session: SessionKey) -> Option<&Client> {
+        self.entries.get(session.index())?.as_ref().filter(|client| client.session == session)
+    }
+
+    pub(crate) fn get_mut(&mut self, session: SessionKey) -> Option<&mut Client> {
+        self.entries.get_mut(session.index())?.as_mut().filter(|client| client.session == session)
+    }
+
+    pub(crate) fn remove(&mut self, session: SessionKey) -> Option<Client> {
+        self.get(session)?;
+        self.open -= 1;
+        self.entries.get_mut(session.index())?.take()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open
+    }
+}

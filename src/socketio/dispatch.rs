@@ -1,0 +1,196 @@
+//! What a message does: decoded where it lies, its socket found, its handlers called.
+//!
+//! From a text frame to the closure nothing is copied and no JSON value is built: the packet
+//! borrows the receive buffer, the arguments are parsed straight into the closure's type. Only a
+//! packet whose attachments are still to come is kept, by its client.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::Hub;
+use super::ack::Ack;
+use super::handler::{List, guard};
+use super::packet::{AckId, DecodeError, Decoded, Packet, decode};
+use super::payload::Args;
+use super::rooms::SocketKey;
+use super::socket::Socket;
+use super::sockets::SocketState;
+use crate::engineio::{DisconnectReason, Incoming};
+use crate::slots::SessionKey;
+
+/// What the peer did wrong; its connection is closed for either.
+enum Mistake {
+    Decode,
+    Protocol,
+}
+
+impl Hub {
+    /// One message of a session that has a client.
+    pub(crate) fn handle_message(self: &Rc<Self>, session: SessionKey, message: &Incoming<'_>) {
+        let handled = match message {
+            Incoming::Text(text) => self.handle_text(session, text),
+            Incoming::Binary(bytes) => self.handle_binary(session, bytes),
+        };
+        if let Err(mistake) = handled {
+            let counters = &mut self.state.borrow_mut().counters;
+            match mistake {
+                Mistake::Decode => counters.decode_errors += 1,
+                Mistake::Protocol => counters.protocol_errors += 1,
+            }
+        } else {
+            return;
+        }
+        self.close_client(session);
+    }
+
+    fn handle_text(self: &Rc<Self>, session: SessionKey, text: &str) -> Result<(), Mistake> {
+        let (attachments_max, bytes_max) = {
+            let state = self.state.borrow();
+            let Some(client) = state.clients.get(session) else { return Ok(()) };
+            if client.reconstructor.is_some() {
+                return Err(Mistake::Decode);
+            }
+            (state.config.attachments_max, state.payload_bytes_max)
+        };
+        match decode(text, attachments_max)? {
+            Decoded::Complete(packet) => self.handle_packet(session, packet),
+            Decoded::Incomplete(incomplete) => {
+                let attachments_max = attachments_max.saturating_add(1);
+                let bytes_max = bytes_max.saturating_mul(attachments_max);
+                let reconstructor = incomplete.reconstructor(bytes_max)?;
+                if let Some(client) = self.state.borrow_mut().clients.get_mut(session) {
+                    client.reconstructor = Some(Box::new(reconstructor));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn handle_binary(self: &Rc<Self>, session: SessionKey, bytes: &[u8]) -> Result<(), Mistake> {
+        let complete = {
+            let mut state = self.state.borrow_mut();
+            let Some(client) = state.clients.get_mut(session) else { return Ok(()) };
+            let Some(reconstructor) = &mut client.reconstructor else {
+                return Err(Mistake::Decode);
+            };
+            if !reconstructor.push(bytes)? {
+                return Ok(());
+            }
+            client.reconstructor.take()
+        };
+        match complete.as_ref().and_then(|reconstructor| reconstructor.packet()) {
+            Some(packet) => self.handle_packet(session, packet),
+            None => Ok(()),
+        }
+    }
+
+    fn handle_packet(
+        self: &Rc<Self>,
+        session: SessionKey,
+        packet: Packet<'_>,
+    ) -> Result<(), Mistake> {
+        match packet {
+            Packet::Connect { namespace, payload } => self.connect(session, namespace, payload),
+            Packet::Event { namespace, id, name, args } => {
+                let socket = self.socket_in(session, namespace)?;
+                self.handle_event(session, socket, name, args, id);
+                Ok(())
+            }
+            Packet::Ack { namespace, id, args } => {
+                let socket = self.socket_in(session, namespace)?;
+                self.handle_ack(socket, id, args);
+                Ok(())
+            }
+            Packet::Disconnect { namespace } => {
+                let socket = self.socket_in(session, namespace)?;
+                self.close_socket(socket, DisconnectReason::ClientNamespaceDisconnect);
+                Ok(())
+            }
+            Packet::ConnectError { .. } => Err(Mistake::Protocol),
+        }
+    }
+
+    fn connect(
+        self: &Rc<Self>,
+        session: SessionKey,
+        namespace: &str,
+        payload: Option<&str>,
+    ) -> Result<(), Mistake> {
+        if self.socket_in(session, namespace).is_ok() {
+            return Err(Mistake::Protocol);
+        }
+        self.connect_socket(session, namespace, payload);
+        Ok(())
+    }
+
+    /// The connected socket of a client in a namespace.
+    fn socket_in(&self, session: SessionKey, namespace: &str) -> Result<SocketKey, Mistake> {
+        let state = self.state.borrow();
+        let id = state.namespaces.find(namespace).ok_or(Mistake::Protocol)?;
+        let mut next = state.clients.get(session).and_then(|client| client.first_socket);
+        while let Some(key) = next {
+            let entry = state.sockets.get(key).ok_or(Mistake::Protocol)?;
+            if entry.namespace == id && entry.state == SocketState::Connected {
+                return Ok(key);
+            }
+            next = entry.sibling;
+        }
+        Err(Mistake::Protocol)
+    }
+
+    fn handle_event(
+        self: &Rc<Self>,
+        session: SessionKey,
+        key: SocketKey,
+        name: Option<Cow<'_, str>>,
+        args: Args<'_>,
+        id: Option<AckId>,
+    ) {
+        let Some(name) = name else { return };
+        let (handlers, namespace) = {
+            let state = &mut *self.state.borrow_mut();
+            state.counters.events += 1;
+            let Some(entry) = state.sockets.get(key) else { return };
+            let namespace = state.namespaces.get(entry.namespace);
+            let handlers = namespace.handlers.events.get(&*name).map(List::clone);
+            let Some(handlers) = handlers else {
+                state.counters.events_unhandled += 1;
+                return;
+            };
+            (handlers, id.map(|_| Rc::clone(&namespace.name)))
+        };
+        let ack = id.zip(namespace).map(|(id, namespace)| Ack::new(self, session, namespace, id));
+        for handler in handlers.iter() {
+            let ack = ack.as_ref().map(Ack::share);
+            self.run(session, || handler(Socket::new(self, key), args, ack));
+        }
+    }
+
+    fn handle_ack(self: &Rc<Self>, key: SocketKey, id: Option<AckId>, args: Args<'_>) {
+        let Some((session, pending)) = self.take_ack(key, id) else {
+            self.state.borrow_mut().counters.acks_unknown += 1;
+            return;
+        };
+        self.run(session, || (pending.callback)(Socket::new(self, key), Ok(args)));
+    }
+
+    /// Runs a closure of the host's for a session; a panic costs this session alone.
+    pub(super) fn run(self: &Rc<Self>, session: SessionKey, closure: impl FnOnce()) {
+        self.depth.set(self.depth.get() + 1);
+        let panicked = guard(closure).is_none();
+        self.depth.set(self.depth.get() - 1);
+        if panicked {
+            self.state.borrow_mut().counters.handler_panics += 1;
+            self.close_client(session);
+        }
+        if self.depth.get() == 0 {
+            self.close_postponed();
+        }
+    }
+}
+
+impl From<DecodeError> for Mistake {
+    fn from(_: DecodeError) -> Self {
+        Self::Decode
+    }
+}

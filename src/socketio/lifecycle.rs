@@ -1,0 +1,312 @@
+//! How clients and sockets come and go.
+//!
+//! A CONNECT is decided at once: middleware, reply, connection handlers, in this order and within
+//! one call. A socket leaves in two steps, as in the reference: its `disconnecting` handlers run
+//! while its rooms are still there, its `disconnect` handlers when they are gone.
+
+use std::rc::Rc;
+
+use super::handler::Refusal;
+use super::namespaces::NamespaceId;
+use super::packet::{encode_connect, encode_connect_error};
+use super::rooms::{Member, SocketKey};
+use super::socket::Socket;
+use super::sockets::{SocketEntry, SocketState};
+use super::{Hub, Opening, State, Timer};
+use crate::config::HandshakeRetention;
+use crate::engineio::{Close, DisconnectReason, Sid};
+use crate::message::Message;
+use crate::outbox::Lane;
+use crate::slots::SessionKey;
+
+impl Hub {
+    /// A session has opened: from now on it has a client, who must join a namespace in time.
+    pub(crate) fn handle_open(&self, session: SessionKey, opening: Option<Opening>) {
+        let state = &mut *self.state.borrow_mut();
+        state.clients.insert(session, opening.map(Rc::new));
+        let at = state.now.monotonic + state.config.connect_timeout;
+        let deadline = state.timers.schedule(at, Timer::Connect(session));
+        if let Some(client) = state.clients.get_mut(session) {
+            client.connect_deadline = Some(deadline);
+        }
+    }
+
+    /// A session has ended: its sockets leave.
+    pub(crate) fn handle_closed(self: &Rc<Self>, session: SessionKey, reason: DisconnectReason) {
+        for key in self.sockets_of(session) {
+            self.close_socket(key, reason);
+        }
+        self.remove_client(session);
+    }
+
+    /// No namespace was joined in time.
+    pub(super) fn handle_connect_timeout(self: &Rc<Self>, session: SessionKey) {
+        self.state.borrow_mut().counters.connect_timeouts += 1;
+        self.close_client(session);
+    }
+
+    /// Closes a client's session; the reason its sockets get tells whether that was done at once.
+    pub(crate) fn close_client(self: &Rc<Self>, session: SessionKey) {
+        let at_once = {
+            let state = &mut *self.state.borrow_mut();
+            if state.clients.get(session).is_none() {
+                return;
+            }
+            let reason = DisconnectReason::ForcedClose;
+            let (now, outboxes) = (state.now, &mut state.outboxes);
+            state.engine.close(now, session, Close::Graceful, reason, outboxes);
+            !state.engine.is_open(session)
+        };
+        let reason = if at_once {
+            DisconnectReason::ForcedClose
+        } else {
+            DisconnectReason::ForcedServerClose
+        };
+        self.handle_closed(session, reason);
+    }
+
+    /// Every socket leaves because the server closes; no packet says so.
+    pub(crate) fn close_all(self: &Rc<Self>) {
+        let keys = self.state.borrow().sockets.keys();
+        for key in keys {
+            self.close_socket(key, DisconnectReason::ServerShuttingDown);
+        }
+    }
+
+    pub(super) fn connect_socket(
+        self: &Rc<Self>,
+        session: SessionKey,
+        namespace: &str,
+        payload: Option<&str>,
+    ) {
+        let Some(key) = self.insert_socket(session, namespace, payload) else { return };
+        if let Err(refusal) = self.run_middlewares(session, key) {
+            let state = &mut *self.state.borrow_mut();
+            state.counters.refused += 1;
+            let data = refusal.data_json();
+            let message = encode_connect_error(namespace, refusal.message(), data);
+            state.remove_socket(key);
+            state.outboxes.push(session, &message, Lane::Soon);
+            return;
+        }
+        if !self.admit_socket(session, key) {
+            return;
+        }
+        let handlers = {
+            let state = self.state.borrow();
+            let entry = state.sockets.get(key).map(|entry| entry.namespace);
+            entry.map(|id| state.namespaces.get(id).handlers.connect.clone()).unwrap_or_default()
+        };
+        for handler in handlers.iter() {
+            self.run(session, || handler(Socket::new(self, key)));
+        }
+        self.state.borrow_mut().release_handshake(session, key);
+    }
+
+    /// Makes the socket's entry, or refuses the client because there is no such namespace.
+    fn insert_socket(
+        &self,
+        session: SessionKey,
+        namespace: &str,
+        payload: Option<&str>,
+    ) -> Option<SocketKey> {
+        let state = &mut *self.state.borrow_mut();
+        let Some(id) = state.namespaces.find(namespace) else {
+            state.counters.namespaces_unknown += 1;
+            let message = encode_connect_error(namespace, "Invalid namespace", None);
+            state.outboxes.push(session, &message, Lane::Soon);
+            return None;
+        };
+        let client = state.clients.get_mut(session)?;
+        let key = state.sockets.insert(SocketEntry {
+            id: Sid::generate(&mut *state.entropy),
+            session,
+            namespace: id,
+            state: SocketState::Connecting,
+            position: u32::MAX,
+            sibling: client.first_socket,
+            auth: payload.map(Rc::from),
+            acks: None,
+            data: None,
+        });
+        client.first_socket = Some(key);
+        Some(key)
+    }
+
+    /// A middleware may close the session or panic: then there is nobody to refuse any more.
+    fn run_middlewares(
+        self: &Rc<Self>,
+        session: SessionKey,
+        key: SocketKey,
+    ) -> Result<(), Refusal> {
+        let middlewares = {
+            let state = self.state.borrow();
+            let entry = state.sockets.get(key).map(|entry| entry.namespace);
+            entry
+                .map(|id| state.namespaces.get(id).handlers.middlewares.clone())
+                .unwrap_or_default()
+        };
+        for middleware in middlewares.iter() {
+            let mut decision = Ok(());
+            self.run(session, || decision = middleware(Socket::new(self, key)));
+            decision?;
+        }
+        Ok(())
+    }
+
+    /// Makes the socket a member and queues its CONNECT reply, unless it has gone meanwhile.
+    fn admit_socket(&self, session: SessionKey, key: SocketKey) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        let Some(entry) = state.sockets.get_mut(key) else { return false };
+        let namespace = state.namespaces.get_mut(entry.namespace);
+        entry.state = SocketState::Connected;
+        entry.position = namespace.add(Member { socket: key, session });
+        state.counters.connected += 1;
+        if let Some(client) = state.clients.get_mut(session)
+            && let Some(deadline) = client.connect_deadline.take()
+        {
+            state.timers.cancel(deadline);
+        }
+        let message = connect_reply(&namespace.name, entry.id);
+        state.outboxes.push(session, &message, Lane::Soon);
+        true
+    }
+
+    /// Takes a socket out of its namespace; its handlers run before this returns, unless handlers
+    /// are nested so deep already that its turn comes at the bottom.
+    pub(super) fn close_socket(self: &Rc<Self>, key: SocketKey, reason: DisconnectReason) {
+        let (session, disconnecting, disconnect) = {
+            let state = &mut *self.state.borrow_mut();
+            let Some(entry) = state.sockets.get_mut(key) else { return };
+            if entry.state == SocketState::Connecting {
+                state.remove_socket(key);
+                return;
+            }
+            if entry.state != SocketState::Connected {
+                return;
+            }
+            if self.depth.get() >= DEPTH_MAX {
+                state.postponed.push_back((key, reason));
+                return;
+            }
+            entry.state = SocketState::Disconnecting;
+            let handlers = &state.namespaces.get(entry.namespace).handlers;
+            (entry.session, handlers.disconnecting.clone(), handlers.disconnect.clone())
+        };
+        for handler in disconnecting.iter() {
+            self.run(session, || handler(Socket::new(self, key), reason));
+        }
+        let acks = self.state.borrow_mut().leave_namespace(key);
+        for handler in disconnect.iter() {
+            self.run(session, || handler(Socket::new(self, key), reason));
+        }
+        self.abandon_acks(session, key, acks);
+        let removed = self.state.borrow_mut().remove_socket(key);
+        // The host's data may run the host's code when it is dropped.
+        drop(removed);
+    }
+
+    /// Closes what was asked to be closed too deep within handlers.
+    pub(super) fn close_postponed(self: &Rc<Self>) {
+        loop {
+            let next = self.state.borrow_mut().postponed.pop_front();
+            let Some((key, reason)) = next else { return };
+            self.close_socket(key, reason);
+        }
+    }
+
+    /// The sockets of a client, the first to join first.
+    pub(super) fn sockets_of(&self, session: SessionKey) -> Vec<SocketKey> {
+        let state = self.state.borrow();
+        let mut next = state.clients.get(session).and_then(|client| client.first_socket);
+        let mut keys = Vec::new();
+        while let Some(key) = next {
+            keys.push(key);
+            next = state.sockets.get(key).and_then(|entry| entry.sibling);
+        }
+        keys.reverse();
+        keys
+    }
+
+    fn remove_client(&self, session: SessionKey) {
+        let state = &mut *self.state.borrow_mut();
+        if let Some(client) = state.clients.remove(session)
+            && let Some(deadline) = client.connect_deadline
+        {
+            state.timers.cancel(deadline);
+        }
+    }
+}
+
+impl State {
+    /// Ends the membership; what the socket was asked and has not answered is returned.
+    fn leave_namespace(&mut self, key: SocketKey) -> Vec<super::ack::Pending> {
+        let Some(entry) = self.sockets.get_mut(key) else { return Vec::new() };
+        entry.state = SocketState::Disconnected;
+        let (id, position) = (entry.namespace, entry.position);
+        let acks = entry.acks.take().map(|mut acks| acks.take_all()).unwrap_or_default();
+        let (adapter, mut local) = self.local(id);
+        adapter.leave_all(&mut local, key);
+        self.forget_member(id, position);
+        self.counters.disconnected += 1;
+        acks
+    }
+
+    fn forget_member(&mut self, id: NamespaceId, position: u32) {
+        if let Some(moved) = self.namespaces.get_mut(id).remove(position)
+            && let Some(entry) = self.sockets.get_mut(moved)
+        {
+            entry.position = position;
+        }
+    }
+
+    /// Frees the entry and takes it out of its client's list.
+    fn remove_socket(&mut self, key: SocketKey) -> Option<SocketEntry> {
+        let entry = self.sockets.remove(key)?;
+        let Some(client) = self.clients.get_mut(entry.session) else { return Some(entry) };
+        if client.first_socket == Some(key) {
+            client.first_socket = entry.sibling;
+            return Some(entry);
+        }
+        let mut next = client.first_socket;
+        while let Some(kept) = next.and_then(|kept| self.sockets.get_mut(kept)) {
+            if kept.sibling == Some(key) {
+                kept.sibling = entry.sibling;
+                break;
+            }
+            next = kept.sibling;
+        }
+        Some(entry)
+    }
+
+    fn release_handshake(&mut self, session: SessionKey, key: SocketKey) {
+        if self.config.handshake == HandshakeRetention::ForLife {
+            return;
+        }
+        if let Some(client) = self.clients.get_mut(session) {
+            client.opening = None;
+        }
+        if let Some(entry) = self.sockets.get_mut(key) {
+            entry.auth = None;
+        }
+    }
+}
+
+impl SocketState {
+    /// Until it has left, a socket may be sent something.
+    pub(super) fn may_emit(self) -> bool {
+        self != Self::Disconnected
+    }
+
+    /// A socket joins rooms while it is a member, `disconnecting` handlers not included.
+    pub(super) fn may_join(self) -> bool {
+        self == Self::Connected
+    }
+}
+
+fn connect_reply(namespace: &str, id: Sid) -> Rc<Message> {
+    encode_connect(namespace, &format!("{{\"sid\":\"{}\"}}", id.as_str()))
+}
+
+/// How deep closures of the host may nest before a disconnect waits for the bottom.
+const DEPTH_MAX: u32 = 16;

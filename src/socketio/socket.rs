@@ -1,0 +1,425 @@
+//! The view of one socket that handlers hold: `Copy`, valid while the call lasts.
+//!
+//! It is an address, not the socket: everything is looked up when it is used. A socket that has
+//! left in the meantime answers with nothing and drops what is emitted; that is no error.
+
+use std::any::Any;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Hub;
+use super::ack::AckError;
+use super::adapter::{Local, send};
+use super::broadcast::{BroadcastOperator, RoomNames};
+use super::handshake::Handshake;
+use super::io::Io;
+use super::namespace::Namespace;
+use super::packet::{encode_disconnect, encode_event, is_reserved_event};
+use super::payload::{Args, IntoArgs};
+use super::rooms::{Member, SocketKey};
+use super::sockets::{SocketEntry, SocketState};
+use crate::engineio::{DisconnectReason, Sid, Transport};
+use crate::outbox::{Delivery, Lane};
+
+/// One client in one namespace, as a handler sees it.
+///
+/// ```
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.of("/").on_connect(|socket| {
+///     socket.join("lobby");
+///     socket.to("lobby").emit("joined", &socket.id());
+///     socket.emit("welcome", (&socket.id(), &socket.rooms()));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Socket<'a> {
+    hub: &'a Rc<Hub>,
+    key: SocketKey,
+}
+
+/// A socket's emits with flags; see [`Socket::volatile`] and [`Socket::compress`].
+#[derive(Clone, Copy)]
+#[must_use = "nothing is sent before `emit`"]
+pub struct Emitter<'a> {
+    socket: Socket<'a>,
+    volatile: bool,
+    compress: bool,
+}
+
+/// The id of a socket, as its client knows it: 20 characters, unique on this server, public.
+///
+/// It isn't the id of the session, which is a secret of its client. Only ids are kept between two
+/// calls, never views; [`Namespace::socket`] finds the socket again.
+///
+/// ```
+/// use throng::{Server, SocketId};
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// let unknown: SocketId = "AAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+/// assert!(server.of("/").socket(unknown).is_none());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId(pub(crate) Sid);
+
+impl<'a> Socket<'a> {
+    pub(super) fn new(hub: &'a Rc<Hub>, key: SocketKey) -> Self {
+        Self { hub, key }
+    }
+
+    pub(super) fn key(self) -> SocketKey {
+        self.key
+    }
+
+    /// The id that its client knows.
+    pub fn id(self) -> SocketId {
+        self.read(|entry| SocketId(entry.id)).unwrap_or(SocketId(Sid::NONE))
+    }
+
+    /// Whether it is a member of its namespace: after its middleware, before its `disconnect`.
+    pub fn is_connected(self) -> bool {
+        self.read(|entry| entry.state == SocketState::Connected).unwrap_or(false)
+    }
+
+    /// The server.
+    pub fn server(self) -> Io<'a> {
+        Io::new(self.hub)
+    }
+
+    /// Its namespace.
+    pub fn namespace(self) -> Namespace<'a> {
+        let id = self.read(|entry| entry.namespace).unwrap_or(super::NamespaceId::MAIN);
+        Namespace::new(self.hub, id)
+    }
+
+    /// How its session speaks at this moment; `None` once it is gone.
+    pub fn transport(self) -> Option<Transport> {
+        let session = self.read(|entry| entry.session)?;
+        self.hub.state.borrow().engine.transport(session)
+    }
+
+    /// What the client brought when it came.
+    pub fn handshake(self) -> Handshake {
+        let state = self.hub.state.borrow();
+        let Some(entry) = state.sockets.get(self.key) else { return Handshake::default() };
+        let opening = state.clients.get(entry.session).and_then(|client| client.opening.clone());
+        Handshake::new(opening, entry.auth.clone())
+    }
+
+    /// Sends an event to its client: `2["name",...]`.
+    ///
+    /// Of `args`, `&value` is one argument, a tuple by value several, `()` none. Queued events
+    /// leave in their order in one write at the end of the turn. A value whose `Serialize` fails
+    /// is counted and dropped.
+    ///
+    /// # Panics
+    /// If the name is one that sockets emit themselves (`connect`, `connect_error`, `disconnect`,
+    /// `disconnecting`, `newListener`, `removeListener`): the host's mistake.
+    pub fn emit(self, event: &str, args: impl IntoArgs) -> Delivery {
+        Emitter { socket: self, volatile: false, compress: true }.emit(event, args)
+    }
+
+    /// Emits that are dropped instead of queued while the transport is busy: a GET isn't waiting,
+    /// a write fell short, or something was queued for this client in the same tick.
+    pub fn volatile(self) -> Emitter<'a> {
+        Emitter { socket: self, volatile: true, compress: true }
+    }
+
+    /// Emits with or without compression of the polling answer that carries them.
+    pub fn compress(self, compress: bool) -> Emitter<'a> {
+        Emitter { socket: self, volatile: false, compress }
+    }
+
+    /// Sends an event and asks for its acknowledgement, which `callback` gets exactly once: the
+    /// client's arguments, or why there are none. It is called from `poll`; without a `timeout`
+    /// it may wait as long as the socket stays.
+    ///
+    /// ```
+    /// # use throng::Server;
+    /// # use std::time::Duration;
+    /// # let server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.of("/").on_connect(|socket| {
+    ///     socket.emit_with_ack("name?", (), Some(Duration::from_secs(5)), |socket, answer| {
+    ///         match answer.map(|args| args.parse::<String>()) {
+    ///             Ok(Ok(name)) => socket.server().emit("here is", &name),
+    ///             _ => return socket.disconnect(),
+    ///         };
+    ///     });
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Socket::emit`].
+    pub fn emit_with_ack(
+        self,
+        event: &str,
+        args: impl IntoArgs,
+        timeout: Option<Duration>,
+        callback: impl FnOnce(Socket<'_>, Result<Args<'_>, AckError>) + 'static,
+    ) {
+        assert_not_reserved(event);
+        let Some((id, namespace)) = self.hub.reserve_ack(self.key) else {
+            return callback(self, Err(AckError::NotSent));
+        };
+        let encoded = self.hub.encoded(encode_event(&namespace, event, Some(id), args));
+        match encoded {
+            Some(message) => self.hub.ask(self.key, id, &message, timeout, Box::new(callback)),
+            None => callback(self, Err(AckError::NotSent)),
+        }
+    }
+
+    /// Puts it into a room (or several). After it has left, and beyond the configured number of
+    /// rooms, this does nothing.
+    pub fn join(self, rooms: impl RoomNames) {
+        let mut state = self.hub.state.borrow_mut();
+        let rooms_max = state.config.rooms_per_socket_max;
+        let mut refused = 0;
+        state.with_local(self.key, |adapter, local, member| {
+            rooms.for_each(&mut |room| {
+                refused += u64::from(!adapter.join(local, member, room, rooms_max));
+            });
+        });
+        state.counters.joins_ignored += refused;
+    }
+
+    /// Takes it out of a room (or several).
+    pub fn leave(self, rooms: impl RoomNames) {
+        self.hub.state.borrow_mut().with_local(self.key, |adapter, local, member| {
+            rooms.for_each(&mut |room| {
+                adapter.leave(local, member.socket, room);
+            });
+        });
+    }
+
+    /// The rooms it is in, in the order it joined them, without the one that bears its own id.
+    pub fn rooms(self) -> Vec<Rc<str>> {
+        let state = self.hub.state.borrow();
+        let Some(entry) = state.sockets.get(self.key) else { return Vec::new() };
+        state.namespaces.get(entry.namespace).rooms.of(self.key).map(Rc::clone).collect()
+    }
+
+    /// A broadcast to the members of a room (or several), without this socket.
+    pub fn to(self, rooms: impl RoomNames) -> BroadcastOperator<'a> {
+        self.broadcast().to(rooms)
+    }
+
+    /// The same as [`Socket::to`].
+    pub fn within(self, rooms: impl RoomNames) -> BroadcastOperator<'a> {
+        self.to(rooms)
+    }
+
+    /// A broadcast to all but the members of a room (or several), and this socket.
+    pub fn except(self, rooms: impl RoomNames) -> BroadcastOperator<'a> {
+        self.broadcast().except(rooms)
+    }
+
+    /// A broadcast to all of its namespace, without this socket.
+    pub fn broadcast(self) -> BroadcastOperator<'a> {
+        BroadcastOperator::from_socket(self.hub, self.key)
+    }
+
+    /// Takes it out of its namespace: the client gets a DISCONNECT packet, its handlers run with
+    /// [`DisconnectReason::ServerNamespaceDisconnect`] before this returns, the connection stays.
+    pub fn disconnect(self) {
+        self.hub.disconnect_socket(self.key);
+    }
+
+    /// Takes the client out of all its namespaces and closes its connection.
+    pub fn disconnect_client(self) {
+        self.hub.disconnect_client(self.key);
+    }
+
+    /// The host's data of type `T`, kept with the socket; made by `Default` at the first call.
+    /// Data of another type that was there before is replaced.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use throng::Server;
+    /// # let server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.of("/").on("count", |socket, (): ()| {
+    ///     let count = socket.data::<Cell<u32>>();
+    ///     count.set(count.get() + 1);
+    ///     socket.emit("count", &count.get());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn data<T: Default + 'static>(self) -> Rc<T> {
+        if let Some(Ok(data)) = self
+            .read(|entry| entry.data.as_deref().cloned())
+            .flatten()
+            .map(|data: Rc<dyn Any>| data.downcast::<T>())
+        {
+            return data;
+        }
+        let data = Rc::new(T::default());
+        self.set_data(Rc::clone(&data));
+        data
+    }
+
+    /// Replaces the host's data.
+    pub fn set_data<T: 'static>(self, data: Rc<T>) {
+        let data: Rc<dyn Any> = data;
+        let mut state = self.hub.state.borrow_mut();
+        let replaced =
+            state.sockets.get_mut(self.key).and_then(|entry| entry.data.replace(Box::new(data)));
+        // Dropping the host's value may run the host's code: not while the state is borrowed.
+        drop(state);
+        drop(replaced);
+    }
+
+    fn read<T>(self, read: impl FnOnce(&SocketEntry) -> T) -> Option<T> {
+        self.hub.state.borrow().sockets.get(self.key).map(read)
+    }
+}
+
+impl Emitter<'_> {
+    /// Adds [`Socket::volatile`].
+    pub fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+
+    /// Adds [`Socket::compress`].
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// As [`Socket::emit`].
+    ///
+    /// # Panics
+    /// As [`Socket::emit`].
+    pub fn emit(self, event: &str, args: impl IntoArgs) -> Delivery {
+        assert_not_reserved(event);
+        let hub = self.socket.hub;
+        let Some((namespace, session)) = hub.address(self.socket.key) else {
+            return Delivery::Dropped;
+        };
+        let mut encoded = encode_event(&namespace, event, None, args);
+        if let Ok(builder) = &mut encoded {
+            builder.set_compress(self.compress);
+        }
+        let Some(message) = hub.encoded(encoded) else { return Delivery::Dropped };
+        let mut state = hub.state.borrow_mut();
+        let soft_bytes_max = state.soft_bytes_max;
+        let member = Member { socket: self.socket.key, session };
+        let outboxes = &mut state.outboxes;
+        let delivery = send(outboxes, member, &message, Lane::Soon, self.volatile, soft_bytes_max);
+        state.counters.count_emit(delivery);
+        delivery
+    }
+}
+
+impl Hub {
+    /// The namespace and session of a socket that may still be sent something.
+    fn address(&self, key: SocketKey) -> Option<(Rc<str>, crate::slots::SessionKey)> {
+        let state = self.state.borrow();
+        let entry = state.sockets.get(key).filter(|entry| entry.state.may_emit())?;
+        Some((Rc::clone(&state.namespaces.get(entry.namespace).name), entry.session))
+    }
+
+    fn disconnect_socket(self: &Rc<Self>, key: SocketKey) {
+        let Some((namespace, session)) = self.address(key) else { return };
+        let message = encode_disconnect(&namespace);
+        self.state.borrow_mut().outboxes.push(session, &message, Lane::Soon);
+        self.close_socket(key, DisconnectReason::ServerNamespaceDisconnect);
+    }
+
+    fn disconnect_client(self: &Rc<Self>, key: SocketKey) {
+        let session = self.state.borrow().sockets.get(key).map(|entry| entry.session);
+        let Some(session) = session else { return };
+        for key in self.sockets_of(session) {
+            self.disconnect_socket(key);
+        }
+        self.close_client(session);
+    }
+}
+
+impl super::State {
+    /// Hands a connected socket's namespace, taken apart, to `act`.
+    fn with_local(
+        &mut self,
+        key: SocketKey,
+        act: impl FnOnce(&mut dyn super::adapter::Adapter, &mut Local<'_>, Member),
+    ) {
+        let Some(entry) = self.sockets.get(key) else { return };
+        if !entry.state.may_join() {
+            return;
+        }
+        let member = Member { socket: key, session: entry.session };
+        let id = entry.namespace;
+        let (adapter, mut local) = self.local(id);
+        act(adapter, &mut local, member);
+    }
+}
+
+impl fmt::Debug for Socket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Socket({})", self.id())
+    }
+}
+
+impl fmt::Debug for Emitter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter")
+            .field("socket", &self.socket)
+            .field("volatile", &self.volatile)
+            .field("compress", &self.compress)
+            .finish()
+    }
+}
+
+impl SocketId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for SocketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for SocketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SocketId({self})")
+    }
+}
+
+impl std::str::FromStr for SocketId {
+    type Err = InvalidSocketId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSocketId> {
+        Sid::parse(text).map(SocketId).ok_or(InvalidSocketId)
+    }
+}
+
+impl serde::Serialize for SocketId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A text that can't be the id of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidSocketId;
+
+impl fmt::Display for InvalidSocketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a socket id has 20 characters of A-Z, a-z, 0-9, - and _")
+    }
+}
+
+impl std::error::Error for InvalidSocketId {}
+
+/// The host's misuse, not the peer's: a handler that forwards names from outside checks them.
+pub(super) fn assert_not_reserved(event: &str) {
+    assert!(!is_reserved_event(event), "\"{event}\" is a reserved event name");
+}
