@@ -1,7 +1,7 @@
 //! throng
 
 mod engineio;
-mod http;
+pub mod http;
 mod message;
 mod slots;
 mod socketio;
