@@ -8,7 +8,8 @@
 //! \r\n
 //! ```
 //!
-//! Extensions and trailers are read past, within a bound. It doesn't hold the body: the caller does.
+//! Extensions and trailers are read past, within a bound. The body is the caller's: this appends
+//! to it and holds none of it.
 
 use super::status::Status;
 
@@ -158,7 +159,10 @@ const IGNORED_BYTES_MAX: usize = 8 * 1024;
 mod tests {
     use super::{Chunked, IGNORED_BYTES_MAX, Status};
 
-    fn decode(wire: &[u8], body_bytes_max: usize) -> Result<Option<(Vec<u8>, &[u8])>, u16> {
+    type Decoded<'a> = (Vec<u8>, &'a [u8]);
+
+    /// The body and what follows it, or `None` if the body isn't complete.
+    fn decode(wire: &[u8], body_bytes_max: usize) -> Result<Option<Decoded<'_>>, u16> {
         let (mut input, mut body) = (wire, Vec::new());
         let complete = Chunked::default()
             .decode(&mut input, &mut body, body_bytes_max)

@@ -51,8 +51,8 @@ impl Folder {
     /// The path is relative to the folder, has slashes between its names and is decoded already,
     /// as [`Request::param`] returns it. A directory is answered with its `index.html`; relative
     /// links in that page need the address to end in a slash. What isn't there, can't be opened,
-    /// lies outside of the folder (behind `..`, a backslash, an absolute path or a symbolic link)
-    /// or is named with a dot in front is 404; a method other than `GET` and `HEAD` is 405.
+    /// lies outside of the folder (behind `..`, a backslash, an absolute path or a symbolic link),
+    /// has a colon or a control character in its name, or a dot in front of it, is 404; a method other than `GET` and `HEAD` is 405.
     ///
     /// The tag of a file is made of its size and the time it was changed, and is weak: two
     /// changes within one tick of the file system's clock aren't told apart. `If-None-Match` and
@@ -93,23 +93,23 @@ impl Folder {
     /// The names are checked first, so that most attacks touch no file; the real path is checked
     /// after, because a name alone doesn't tell where a symbolic link leads.
     fn locate(&self, relative_path: &str) -> io::Result<PathBuf> {
-        let relative_path = relative_path.strip_suffix('/').unwrap_or(relative_path);
+        let not_found = || io::Error::from(io::ErrorKind::NotFound);
+        let names = relative_path.strip_suffix('/');
         let root = self.root.canonicalize()?;
         let mut path = root.clone();
         if !relative_path.is_empty() {
-            for name in relative_path.split('/') {
-                if !is_plain_name(name) {
-                    return Err(io::ErrorKind::NotFound.into());
-                }
-                path.push(name);
+            for name in names.unwrap_or(relative_path).split('/') {
+                path.push(plain_name(name).ok_or_else(not_found)?);
             }
         }
         path = resolve_within(&root, &path)?;
         if path.is_dir() {
             path = resolve_within(&root, &path.join("index.html"))?;
+        } else if names.is_some() {
+            return Err(not_found());
         }
         // Opening a pipe would wait for its writer.
-        if fs::metadata(&path)?.is_file() { Ok(path) } else { Err(io::ErrorKind::NotFound.into()) }
+        if fs::metadata(&path)?.is_file() { Ok(path) } else { Err(not_found()) }
     }
 }
 
@@ -166,10 +166,11 @@ impl Validators {
 }
 
 /// A name that stands for itself on every system: no parent, no drive, no hidden file.
-fn is_plain_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('.')
-        && !name.chars().any(|character| matches!(character, '\\' | ':') || character.is_control())
+fn plain_name(name: &str) -> Option<&str> {
+    let unsafe_character =
+        |character| matches!(character, '\\' | ':') || char::is_control(character);
+    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(unsafe_character);
+    plain.then_some(name)
 }
 
 /// Where a path leads once every symbolic link is followed, if that is within the root.

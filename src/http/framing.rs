@@ -24,22 +24,49 @@ pub(crate) enum Framing {
 impl Framing {
     /// Checks the head as a whole and tells how its body is framed.
     pub(crate) fn of(request: &Request) -> Result<Self, Status> {
+        let (mut host, mut length, mut coding) = (Field::Absent, Field::Absent, Field::Absent);
+        let mut unknown_expectation = false;
+        // One walk over the headers: this runs for every request.
+        for (name, value) in request.headers() {
+            match name {
+                "host" => host.add(value),
+                "content-length" => length.add(value),
+                "transfer-encoding" => coding.add(value),
+                "expect" => unknown_expectation |= !value.eq_ignore_ascii_case("100-continue"),
+                _ => {}
+            }
+        }
         check_target(request)?;
-        check_host(request)?;
-        let framing = body_framing(request)?;
-        check_expectation(request)?;
+        check_host(request.version(), host)?;
+        let framing = match (length, coding) {
+            (Field::Absent, Field::Absent) => Self::None,
+            (Field::Once(length), Field::Absent) => parse_length(length)?,
+            (Field::Absent, Field::Once(coding)) => parse_coding(request.version(), coding)?,
+            _ => return Err(Status::BAD_REQUEST),
+        };
+        // Another expectation must not be ignored, but one of HTTP/1.0 must (RFC 9110,
+        // section 10.1.1).
+        if unknown_expectation && request.version() == Version::Http11 {
+            return Err(Status::EXPECTATION_FAILED);
+        }
         Ok(framing)
     }
 }
 
-fn body_framing(request: &Request) -> Result<Framing, Status> {
-    let mut lengths = request.header_values("content-length");
-    let mut codings = request.header_values("transfer-encoding");
-    match (lengths.next(), codings.next()) {
-        (None, None) => Ok(Framing::None),
-        (Some(length), None) if lengths.next().is_none() => parse_length(length),
-        (None, Some(coding)) if codings.next().is_none() => chunked(request, coding),
-        _ => Err(Status::BAD_REQUEST),
+/// A header that may occur once.
+#[derive(Clone, Copy, Debug)]
+enum Field<'a> {
+    Absent,
+    Once(&'a str),
+    Repeated,
+}
+
+impl<'a> Field<'a> {
+    fn add(&mut self, value: &'a str) {
+        *self = match self {
+            Self::Absent => Self::Once(value),
+            Self::Once(_) | Self::Repeated => Self::Repeated,
+        };
     }
 }
 
@@ -55,8 +82,8 @@ fn parse_length(value: &str) -> Result<Framing, Status> {
     }
 }
 
-fn chunked(request: &Request, coding: &str) -> Result<Framing, Status> {
-    if request.version() == Version::Http10 {
+fn parse_coding(version: Version, coding: &str) -> Result<Framing, Status> {
+    if version == Version::Http10 {
         return Err(Status::BAD_REQUEST);
     }
     if coding.eq_ignore_ascii_case("chunked") {
@@ -87,11 +114,11 @@ fn has_scheme(target: &str) -> bool {
 }
 
 /// HTTP/1.1 needs exactly one `Host`, which may be empty (RFC 9112, section 3.2).
-fn check_host(request: &Request) -> Result<(), Status> {
-    let mut hosts = request.header_values("host");
-    let valid = match hosts.next() {
-        None => request.version() == Version::Http10,
-        Some(host) => hosts.next().is_none() && host.bytes().all(is_host_byte),
+fn check_host(version: Version, host: Field<'_>) -> Result<(), Status> {
+    let valid = match host {
+        Field::Absent => version == Version::Http10,
+        Field::Once(host) => host.bytes().all(is_host_byte),
+        Field::Repeated => false,
     };
     if valid { Ok(()) } else { Err(Status::BAD_REQUEST) }
 }
@@ -99,16 +126,6 @@ fn check_host(request: &Request) -> Result<(), Status> {
 /// What may stand in `example.com:3000` or `[::1]:80`.
 fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
-}
-
-/// One expectation is defined; another one must not be ignored (RFC 9110, section 10.1.1).
-fn check_expectation(request: &Request) -> Result<(), Status> {
-    let known = |value: &str| value.eq_ignore_ascii_case("100-continue");
-    if request.version() == Version::Http10 || request.header_values("expect").all(known) {
-        Ok(())
-    } else {
-        Err(Status::EXPECTATION_FAILED)
-    }
 }
 
 #[cfg(test)]

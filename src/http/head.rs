@@ -21,6 +21,7 @@ use super::status::Status;
 
 /// What a head may be at most.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "each is a bound, and a bound's name says so")]
 pub(crate) struct Limits {
     /// The request line and the headers with all their line ends; beyond it 431.
     pub(crate) head_bytes_max: usize,
@@ -107,12 +108,11 @@ pub(crate) fn parse(
     limits: &Limits,
 ) -> Result<(Request, Framing), Status> {
     let mut inline = [const { MaybeUninit::uninit() }; INLINE_HEADERS];
-    let request = match inline.get_mut(..header_lines) {
-        Some(slots) => parse_into(head, slots, limits)?,
-        None => {
-            let mut slots = vec![MaybeUninit::uninit(); header_lines];
-            parse_into(head, &mut slots, limits)?
-        }
+    let request = if let Some(slots) = inline.get_mut(..header_lines) {
+        parse_into(head, slots, limits)?
+    } else {
+        let mut slots = vec![MaybeUninit::uninit(); header_lines];
+        parse_into(head, &mut slots, limits)?
     };
     let framing = Framing::of(&request)?;
     Ok((request, framing))
@@ -175,8 +175,8 @@ fn find_newline(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
     let mut skipped = 0;
     for block in rest.chunks(BLOCK_BYTES) {
-        let found = block.iter().fold(false, |found, &byte| found | (byte == b'\n'));
-        if found {
+        let found = block.iter().fold(0, |found, &byte| found | u8::from(byte == b'\n'));
+        if found != 0 {
             let at = block.iter().position(|&byte| byte == b'\n')?;
             return Some(from + skipped + at);
         }

@@ -1,7 +1,7 @@
 //! HTTP/1.1 and 1.0, the server's side, without input or output.
 //!
-//! Bytes go into a [`decoder`], requests come out; a [`Response`] becomes bytes again. Between the
-//! two stand the host's routes ([`router`]) and folders of static files ([`Folder`]). Nothing here
+//! Bytes go into a decoder, [`Request`]s come out; a [`Response`] becomes bytes again. Between the
+//! two stand the routes of the host and its folders of static files ([`Folder`]). Nothing here
 //! knows a socket, the clock or Engine.IO, and nothing here imports from the rest of the crate.
 //!
 //! ```text

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! GET/chat?room=7hostexample.comaccept*/*
-//!    ^          ^   ^          ^     ^  ^
+//!    ^           ^   ^          ^     ^  ^
 //! ```
 
 use std::borrow::Cow;
@@ -338,6 +338,9 @@ fn push_lower_case(text: &mut String, name: &str) {
 
 /// The UTF-8 length of bytes read as latin-1.
 fn latin1_bytes(value: &[u8]) -> usize {
+    if value.is_ascii() {
+        return value.len();
+    }
     value.len() + value.iter().filter(|byte| !byte.is_ascii()).count()
 }
 

@@ -15,7 +15,6 @@
 //! ```
 
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -42,6 +41,8 @@ pub struct Response {
     content_type: Option<Cow<'static, str>>,
     /// Whole lines, each `Name: value\r\n`; the only CR and LF are those between lines.
     headers: String,
+    /// Whether one of them is a `Date`.
+    is_dated: bool,
     body: Body,
 }
 
@@ -85,6 +86,7 @@ impl Response {
             status: Status::new(status),
             content_type: None,
             headers: String::new(),
+            is_dated: false,
             body: Body::default(),
         }
     }
@@ -121,6 +123,7 @@ impl Response {
             self.headers.push_str(": ");
             push_value(&mut self.headers, value);
             self.headers.push_str("\r\n");
+            self.is_dated |= name.eq_ignore_ascii_case("date");
         }
         self
     }
@@ -226,19 +229,23 @@ impl Response {
     }
 
     fn encode_head(&self, out: &mut Vec<u8>, context: Encode<'_>) {
-        // Writing into a vector has no way to fail.
-        let _ = write!(out, "HTTP/1.1 {}\r\n", self.status);
+        out.extend_from_slice(b"HTTP/1.1 ");
+        push_decimal(out, self.status.code().into());
+        out.push(b' ');
+        push_line(out, self.status.reason());
         if let Some(content_type) = &self.content_type {
             out.extend_from_slice(b"Content-Type: ");
-            push_latin1(out, content_type);
-            out.extend_from_slice(b"\r\n");
+            push_line(out, content_type);
         }
         push_latin1(out, &self.headers);
         if !self.status.forbids_body() {
-            let _ = write!(out, "Content-Length: {}\r\n", self.body().len());
+            out.extend_from_slice(b"Content-Length: ");
+            push_decimal(out, self.body().len());
+            out.extend_from_slice(b"\r\n");
         }
-        if self.header_value("date").is_none() {
-            let _ = write!(out, "Date: {}\r\n", context.date);
+        if !self.is_dated {
+            out.extend_from_slice(b"Date: ");
+            push_line(out, context.date);
         }
         out.extend_from_slice(self.connection_line(context));
         out.extend_from_slice(b"\r\n");
@@ -340,6 +347,28 @@ fn push_latin1(out: &mut Vec<u8>, text: &str) {
     }
 }
 
+fn push_line(out: &mut Vec<u8>, text: &str) {
+    push_latin1(out, text);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The machinery of `write!` costs more than all the rest of a small head.
+fn push_decimal(out: &mut Vec<u8>, mut number: usize) {
+    let start = out.len();
+    loop {
+        out.push(DIGITS.get(number % 10).copied().unwrap_or_default());
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(start..) {
+        digits.reverse();
+    }
+}
+
+const DIGITS: &[u8; 10] = b"0123456789";
+
 const TOKEN_MARKS: &[u8] = b"!#$%&'*+-.^_`|~";
 
 /// The status line and the names of the server's headers.
@@ -349,8 +378,11 @@ const FIXED_HEAD_BYTES: usize = 160;
 mod tests {
     use std::sync::Arc;
 
-    use super::{Body, Encode, Response, Status};
+    use super::{Body, Encode, Response, Status, push_decimal};
     use crate::http::method::Version;
+
+    /// Another thread may answer later.
+    fn assert_send<T: Send>(_: &T) {}
 
     const CONTEXT: Encode<'static> =
         Encode { version: Version::Http11, keep_alive: true, head_only: false, date: "now" };
@@ -509,8 +541,16 @@ mod tests {
         let response = Response::ok().bytes("a/b", Arc::clone(&shared));
         assert_eq!(response.body().as_ptr(), shared.as_ptr());
         assert_eq!(Body::from(&b"static"[..]).len(), 6);
-        fn is_send<T: Send>(_: &T) {}
-        is_send(&response);
+        assert_send(&response);
+    }
+
+    #[test]
+    fn numbers_are_written_in_decimal() {
+        for number in [0, 9, 10, 909, 1000, 65_535, usize::MAX] {
+            let mut out = b"7".to_vec();
+            push_decimal(&mut out, number);
+            assert_eq!(out, format!("7{number}").into_bytes());
+        }
     }
 
     #[test]

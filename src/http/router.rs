@@ -26,9 +26,9 @@ pub(crate) struct Router<H> {
 
 /// What a path and a method lead to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found<'a, H> {
+pub(crate) enum Lookup<'a, H> {
     /// A handler, and what its pattern's parameters stand for, percent-decoded.
-    Handler { handler: &'a H, params: Params },
+    Found { handler: &'a H, params: Params },
     /// The path has handlers, but none for this method: 405, with this `Allow`.
     MethodNotAllowed { allow: String },
     /// No pattern fits the path, and there is no fallback: 404.
@@ -103,18 +103,18 @@ impl<H> Router<H> {
     }
 
     /// Finds the handler of a path, as sent and without its query, and a method.
-    pub(crate) fn find(&self, method: Method, path: &str) -> Found<'_, H> {
+    pub(crate) fn find(&self, method: Method, path: &str) -> Lookup<'_, H> {
         let matched = self.patterns.at(path).ok();
         let route = matched.as_ref().and_then(|matched| self.routes.get(*matched.value));
         let (Some(matched), Some(route)) = (matched, route) else {
             return match &self.fallback {
-                Some(handler) => Found::Handler { handler, params: Params::default() },
-                None => Found::NotFound,
+                Some(handler) => Lookup::Found { handler, params: Params::default() },
+                None => Lookup::NotFound,
             };
         };
         match route.handler(method) {
-            Some(handler) => Found::Handler { handler, params: decode_params(&matched.params) },
-            None => Found::MethodNotAllowed { allow: route.allow() },
+            Some(handler) => Lookup::Found { handler, params: decode_params(&matched.params) },
+            None => Lookup::MethodNotAllowed { allow: route.allow() },
         }
     }
 }
@@ -164,7 +164,7 @@ fn decode_params(params: &matchit::Params<'_, '_>) -> Params {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Method, Router};
+    use super::{Lookup, Method, Router};
 
     fn router() -> Router<&'static str> {
         let mut router = Router::new();
@@ -185,12 +185,12 @@ mod tests {
 
     fn find(method: Method, path: &str) -> (&'static str, Option<String>) {
         match router().find(method, path) {
-            Found::Handler { handler, params } => {
+            Lookup::Found { handler, params } => {
                 let value = params.find("id").or(params.find("path"));
                 (*handler, value.map(str::to_owned))
             }
-            Found::MethodNotAllowed { allow } => ("405", Some(allow)),
-            Found::NotFound => ("404", None),
+            Lookup::MethodNotAllowed { allow } => ("405", Some(allow)),
+            Lookup::NotFound => ("404", None),
         }
     }
 
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(find(Method::Head, "/users").0, "/users");
         let mut router = router();
         router.add(Method::Head, "/users", "its own").unwrap();
-        let Found::Handler { handler, .. } = router.find(Method::Head, "/users") else { panic!() };
+        let Lookup::Found { handler, .. } = router.find(Method::Head, "/users") else { panic!() };
         assert_eq!(*handler, "its own");
     }
 
@@ -240,9 +240,9 @@ mod tests {
     fn the_fallback_gets_the_paths_nobody_wants() {
         let mut router = router();
         router.fallback("fallback");
-        let Found::Handler { handler, .. } = router.find(Method::Put, "/x") else { panic!() };
+        let Lookup::Found { handler, .. } = router.find(Method::Put, "/x") else { panic!() };
         assert_eq!(*handler, "fallback");
-        assert!(matches!(router.find(Method::Put, "/"), Found::MethodNotAllowed { .. }));
+        assert!(matches!(router.find(Method::Put, "/"), Lookup::MethodNotAllowed { .. }));
         assert!(!router.is_empty());
         assert!(Router::<()>::default().is_empty());
     }

@@ -138,7 +138,8 @@ fn chunked_in_http_1_0_is_refused() {
 
 #[test]
 fn a_body_on_get_is_read_past() {
-    let wire = b"GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nxyzGET /b HTTP/1.1\r\nHost: h\r\n\r\n";
+    let wire = b"GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nxyz\
+        GET /b HTTP/1.1\r\nHost: h\r\n\r\n";
     let requests = vec![request("GET /a", b"xyz"), request("GET /b", b"")];
     assert_eq!(decode(wire), Outcome { requests, error: None });
 }
