@@ -52,7 +52,8 @@ impl Folder {
     /// as [`Request::param`] returns it. A directory is answered with its `index.html`; relative
     /// links in that page need the address to end in a slash. What isn't there, can't be opened,
     /// lies outside of the folder (behind `..`, a backslash, an absolute path or a symbolic link),
-    /// has a colon or a control character in its name, or a dot in front of it, is 404; a method other than `GET` and `HEAD` is 405.
+    /// has a colon or a control character in its name, or a dot in front of it, is 404; a method
+    /// other than `GET` and `HEAD` is 405.
     ///
     /// The tag of a file is made of its size and the time it was changed, and is weak: two
     /// changes within one tick of the file system's clock aren't told apart. `If-None-Match` and
