@@ -8,7 +8,7 @@
 //! 51-["upload",{"_placeholder":true,"num":0}]
 //! ```
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::rc::Rc;
 
 use super::{AckId, MAIN_NAMESPACE};
@@ -17,14 +17,14 @@ use crate::socketio::payload::{ArgsWriter, EncodeError, IntoArgs};
 
 /// `0`, with a JSON object: to a client `{"sid":"..."}`, to a server its credentials.
 pub(crate) fn encode_connect(namespace: &str, payload_json: &str) -> Rc<Message> {
-    let mut builder = head('0', namespace, None, payload_json.len());
+    let mut builder = head("0", namespace, None, payload_json.len());
     builder.push(payload_json);
     builder.finish()
 }
 
 /// `1`.
 pub(crate) fn encode_disconnect(namespace: &str) -> Rc<Message> {
-    head('1', namespace, None, 0).finish()
+    head("1", namespace, None, 0).finish()
 }
 
 /// `4`, with the reason and, if there is any, more about it in JSON.
@@ -33,7 +33,7 @@ pub(crate) fn encode_connect_error(
     message: &str,
     data_json: Option<&str>,
 ) -> Rc<Message> {
-    let mut builder = head('4', namespace, None, message.len());
+    let mut builder = head("4", namespace, None, message.len());
     builder.push("{\"message\":");
     builder.push(&serde_json::Value::from(message).to_string());
     if let Some(data) = data_json {
@@ -53,7 +53,7 @@ pub(crate) fn encode_event(
     id: Option<AckId>,
     args: impl IntoArgs,
 ) -> Result<TextBuilder, EncodeError> {
-    encode_array('2', "5", namespace, id, Some(name), &args)
+    encode_array("2", "5", namespace, id, Some(name), args)
 }
 
 /// `3`, or `6` if there are bytes among the arguments; see [`encode_event`].
@@ -62,16 +62,16 @@ pub(crate) fn encode_ack(
     id: AckId,
     args: impl IntoArgs,
 ) -> Result<TextBuilder, EncodeError> {
-    encode_array('3', "6", namespace, Some(id), None, &args)
+    encode_array("3", "6", namespace, Some(id), None, args)
 }
 
 fn encode_array(
-    packet_type: char,
+    packet_type: &str,
     binary_type: &str,
     namespace: &str,
     id: Option<AckId>,
     name: Option<&str>,
-    args: &impl IntoArgs,
+    args: impl IntoArgs,
 ) -> Result<TextBuilder, EncodeError> {
     let mut builder = head(packet_type, namespace, id, ARGS_BYTES_EXPECTED);
     builder.push("[");
@@ -89,25 +89,24 @@ fn encode_array(
     Ok(builder)
 }
 
-/// What comes before the JSON.
+/// What comes before the JSON, in a buffer with room for it.
 fn head(
-    packet_type: char,
+    packet_type: &str,
     namespace: &str,
     id: Option<AckId>,
     payload_bytes: usize,
 ) -> TextBuilder {
-    let mut text = String::with_capacity(namespace.len() + HEAD_BYTES_EXPECTED);
-    text.push(packet_type);
+    let head_bytes = namespace.len().saturating_add(HEAD_BYTES_EXPECTED);
+    let mut builder = TextBuilder::with_capacity(head_bytes.saturating_add(payload_bytes));
+    builder.push(packet_type);
     if namespace != MAIN_NAMESPACE {
-        text.push_str(namespace);
-        text.push(',');
+        builder.push(namespace);
+        builder.push(",");
     }
     if let Some(id) = id {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{id}");
+        // Writing to a vector can't fail.
+        let _ = write!(builder.buffer(), "{id}");
     }
-    let mut builder = TextBuilder::with_capacity(text.len() + payload_bytes);
-    builder.push(&text);
     builder
 }
 

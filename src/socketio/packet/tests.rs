@@ -58,8 +58,8 @@ fn the_examples_of_the_protocol_document() {
             "1 event / - baz 1:{\"_placeholder\":true,\"num\":0}",
         ),
         (
-            "52-/admin,[\"baz\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]",
-            "2 event /admin - baz 2:{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}",
+            r#"52-/admin,["baz",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#,
+            r#"2 event /admin - baz 2:{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}"#,
         ),
         (
             "61-15[\"bar\",{\"_placeholder\":true,\"num\":0}]",
@@ -395,9 +395,7 @@ fn an_echo_keeps_the_bytes_that_a_peer_chose() {
 /// and what decodes must be JSON to serde too.
 #[test]
 fn random_packets_never_panic() {
-    let seed = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(1, |now| now.as_nanos() as u64 | 1);
+    let seed = random_seed();
     println!("seed {seed}");
     let mut random = Random(seed);
     for _ in 0..20_000 {
@@ -411,6 +409,12 @@ fn random_packets_never_panic() {
         let text = String::from_utf8_lossy(&text).into_owned();
         check_random(&text, &mut random);
     }
+}
+
+/// The hasher of the standard library is keyed at random, without a clock.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(()) | 1
 }
 
 fn check_random(text: &str, random: &mut Random) {

@@ -53,9 +53,11 @@ use super::{Args, OwnedArgs};
     message = "`{Self}` is not a list of arguments",
     note = "pass one argument by reference (`&value`), several as a tuple by value, none as `()`"
 )]
-pub trait IntoArgs: sealed::WriteArgs {}
-
-impl<T: sealed::WriteArgs> IntoArgs for T {}
+pub trait IntoArgs: Sized {
+    /// Sealed: the writer can't be named outside of this crate.
+    #[doc(hidden)]
+    fn write_args(self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError>;
+}
 
 /// Why a value could not be written as an argument: its [`Serialize`] failed, or JSON has no form
 /// for it (a map whose keys are neither strings nor numbers).
@@ -73,7 +75,7 @@ pub struct EncodeError(serde_json::Error);
 
 /// Writes arguments behind what a buffer holds, and collects their attachments.
 #[derive(Debug)]
-pub(crate) struct ArgsWriter<'a> {
+pub struct ArgsWriter<'a> {
     buffer: &'a mut Vec<u8>,
     elements: usize,
     attachments: Vec<Rc<[u8]>>,
@@ -94,7 +96,7 @@ impl<'a> ArgsWriter<'a> {
     }
 
     /// Writes all arguments of any kind.
-    pub(crate) fn extend(&mut self, args: &impl IntoArgs) -> Result<(), EncodeError> {
+    pub(crate) fn extend(&mut self, args: impl IntoArgs) -> Result<(), EncodeError> {
         args.write_args(self)
     }
 
@@ -154,23 +156,14 @@ impl Formatter for PlaceholderFormatter<'_> {
     }
 }
 
-mod sealed {
-    use super::{ArgsWriter, EncodeError};
-
-    pub trait WriteArgs {
-        #[expect(private_interfaces, reason = "sealed: only this module can implement or name it")]
-        fn write_args(&self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError>;
+impl<T: Serialize + ?Sized> IntoArgs for &T {
+    fn write_args(self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError> {
+        writer.push(self)
     }
 }
 
-impl<T: Serialize + ?Sized> sealed::WriteArgs for &T {
-    fn write_args(&self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError> {
-        writer.push(*self)
-    }
-}
-
-impl sealed::WriteArgs for () {
-    fn write_args(&self, _: &mut ArgsWriter<'_>) -> Result<(), EncodeError> {
+impl IntoArgs for () {
+    fn write_args(self, _: &mut ArgsWriter<'_>) -> Result<(), EncodeError> {
         Ok(())
     }
 }
@@ -178,9 +171,9 @@ impl sealed::WriteArgs for () {
 /// The kinds of arguments that are passed on as they came.
 macro_rules! pass_through {
     ($($kind:ty => |$args:ident| $view:expr;)+) => {
-        $(impl sealed::WriteArgs for $kind {
-            fn write_args(&self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError> {
-                let $args = self;
+        $(impl IntoArgs for $kind {
+            fn write_args(self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError> {
+                let $args = &self;
                 writer.pass_through($view);
                 Ok(())
             }
@@ -197,11 +190,11 @@ pass_through! {
 
 macro_rules! tuple {
     ($($element:ident)+) => {
-        impl<$($element: Serialize),+> sealed::WriteArgs for ($($element,)+) {
-            fn write_args(&self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError> {
+        impl<$($element: Serialize),+> IntoArgs for ($($element,)+) {
+            fn write_args(self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError> {
                 #[expect(non_snake_case, reason = "an element is named after its type")]
                 let ($($element,)+) = self;
-                $(writer.push($element)?;)+
+                $(writer.push(&$element)?;)+
                 Ok(())
             }
         }
@@ -240,6 +233,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrows_for_generic_args, reason = "a reference means another list")]
     fn one_argument_by_reference() {
         assert_eq!(text("a\"\n\u{e9}\u{2028}"), "\"a\\\"\\n\u{e9}\u{2028}\"");
         assert_eq!(text(&String::from("a")), "\"a\"");
@@ -287,6 +281,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrows_for_generic_args, reason = "a reference means another list")]
     fn args_pass_through_in_every_form() {
         let owned = OwnedArgs::new(("a", &Binary(vec![1]))).unwrap();
         let expected = written(("a", &Binary(vec![1])));

@@ -34,7 +34,7 @@ impl OwnedArgs {
     pub fn new(args: impl IntoArgs) -> Result<Self, EncodeError> {
         let mut json = Vec::new();
         let mut writer = ArgsWriter::new(&mut json);
-        writer.extend(&args)?;
+        writer.extend(args)?;
         let len = writer.elements();
         let attachments = writer.into_attachments();
         // Serializers of JSON write nothing but UTF-8, so nothing is ever replaced.

@@ -395,15 +395,15 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
 }
 
 fn visit_number<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value, ArgsError> {
-    if let Ok(number) = number.parse() {
-        visitor.visit_u64(number)
-    } else if let Ok(number) = number.parse() {
-        visitor.visit_i64(number)
-    } else {
-        match number.parse::<f64>() {
-            Ok(number) if number.is_finite() => visitor.visit_f64(number),
-            _ => Err(ArgsError::custom("number out of range")),
-        }
+    if let Ok(number) = number.parse::<u64>() {
+        return visitor.visit_u64(number);
+    }
+    if let Ok(number) = number.parse::<i64>() {
+        return visitor.visit_i64(number);
+    }
+    match number.parse::<f64>() {
+        Ok(number) if number.is_finite() => visitor.visit_f64(number),
+        _ => Err(ArgsError::custom("number out of range")),
     }
 }
 

@@ -37,6 +37,7 @@ fn binary(json: &'static str, len: usize) -> Incoming {
 
 /// Parses the same arguments through both deserializers, which must agree.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "tables read better with values")]
 fn assert_parses<T: DeserializeOwned + PartialEq + Debug>(
     json: &'static str,
     len: usize,
@@ -348,6 +349,7 @@ fn arguments_are_counted_skipped_and_kept() {
 #[test]
 fn what_is_sent_reads_back() {
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "tables read better with values")]
     fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
         let args = OwnedArgs::new((&value, BinarySlice(b"x"))).unwrap();
         assert_eq!(args.as_args().parse::<(T,)>().unwrap().0, value, "{args:?}");
