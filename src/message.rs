@@ -166,6 +166,19 @@ impl TextBuilder {
         self.buffer.extend_from_slice(text.as_bytes());
     }
 
+    /// The bytes so far, for a serializer that writes its own text: append UTF-8, nothing else.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Puts `text` in place of the payload's first byte, because only the end of an encoding
+    /// tells whether its packet type is the binary one.
+    pub(crate) fn replace_first(&mut self, text: &str) {
+        let first = TEXT_START + 1;
+        let end = self.buffer.len().min(first + 1);
+        self.buffer.splice(first..end, text.bytes());
+    }
+
     /// Binary packets that follow the text, in the order of their placeholders.
     pub(crate) fn set_attachments(&mut self, attachments: Vec<Rc<[u8]>>) {
         self.attachments = attachments;
@@ -276,6 +289,15 @@ mod tests {
         assert!(message.form(Form::WebSocket).ends_with(b"}]\x82\x03\x01\x02\x03"));
         assert!(message.form(Form::WebSocketBase64).ends_with(b"}]\x81\x05bAQID"));
         assert!(message.form(Form::Polling).ends_with(b"}]\x1ebAQID"));
+    }
+
+    #[test]
+    fn the_packet_type_may_be_replaced_at_the_end() {
+        let mut builder = TextBuilder::with_capacity(0);
+        builder.push("2[\"a\"");
+        builder.buffer().extend_from_slice(b",1]");
+        builder.replace_first("51-");
+        assert_eq!(builder.finish().payload_text(), Some("51-[\"a\",1]"));
     }
 
     #[test]

@@ -1,1 +1,30 @@
-//! (being written)
+//! The arguments of events and acks: Rust types on one side, JSON with attachments on the other.
+//!
+//! This is not the packet around them (its type, namespace and ack id): see `packet`. The
+//! arguments of this packet are what follows the name, `"hi",{"_placeholder":true,"num":0}`,
+//! with one attachment:
+//!
+//! ```text
+//! 51-["chat","hi",{"_placeholder":true,"num":0}]
+//! ```
+
+mod args;
+mod args_deserializer;
+mod binary;
+mod into_args;
+mod owned_args;
+mod placeholder;
+mod placeholder_deserializer;
+mod scan;
+
+pub use args::{Args, ArgsError};
+pub use binary::{Binary, BinarySlice};
+pub use into_args::{EncodeError, IntoArgs};
+pub use owned_args::OwnedArgs;
+
+pub(crate) use into_args::ArgsWriter;
+pub(crate) use placeholder::placeholders_are_legal;
+pub(crate) use scan::JSON_SPACE;
+
+#[cfg(test)]
+mod tests;
