@@ -4,9 +4,11 @@ pub mod config;
 mod deadlines;
 mod engineio;
 mod entropy;
-mod http;
+pub mod http;
 mod message;
 mod outbox;
 mod slots;
 mod socketio;
 mod websocket;
+
+pub use engineio::{DisconnectReason, EngineCounters, Transport};

@@ -1,1 +1,498 @@
-//! (being written)
+//! One request, as the host's application and the layers above see it.
+//!
+//! It isn't a parser: `head` makes it from `GET /chat?room=7 HTTP/1.1` and the header lines, and
+//! it owns what it was made from. A handshake's request may be kept for the life of a session, so
+//! the head is one string and one list of offsets: method, target, then each name (in lower case)
+//! and each value, without anything between them:
+//!
+//! ```text
+//! GET/chat?room=7hostexample.comaccept*/*
+//!    ^           ^   ^          ^     ^  ^
+//! ```
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::str::Utf8Error;
+
+use serde::Deserialize;
+
+use super::method::{Method, Version};
+use super::params::Params;
+
+/// A request of HTTP/1.1 or 1.0 with its whole body.
+///
+/// ```
+/// use throng::http::{Method, Request, Response};
+///
+/// fn answer(request: &Request) -> Response {
+///     match request.method() {
+///         Method::Get => {
+///             let name = request.query_param("name").unwrap_or("nobody".into());
+///             Response::ok().text(format!("hello, {name}"))
+///         }
+///         _ => Response::new(405).header("Allow", "GET"),
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Request {
+    /// The method, the target and the headers, one after another.
+    text: Box<str>,
+    headers: Box<[HeaderEnds]>,
+    method_end: u32,
+    target_end: u32,
+    method: Method,
+    version: Version,
+    body: Vec<u8>,
+    params: Params,
+    peer: Option<SocketAddr>,
+}
+
+/// Where a header's name and value end in the text; each begins where the last one ended.
+#[derive(Clone, Copy, Debug)]
+struct HeaderEnds {
+    name: u32,
+    value: u32,
+}
+
+impl Request {
+    /// A request made of the parts of its head, without a body.
+    ///
+    /// Values are read as latin-1, as Node.js does: each byte becomes the character of that
+    /// number, whether or not the bytes happen to be UTF-8.
+    pub(crate) fn new<'a>(
+        method: &str,
+        target: &str,
+        version: Version,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    ) -> Self {
+        let mut text_bytes = method.len() + target.len();
+        let mut count = 0;
+        for (name, value) in headers.clone() {
+            text_bytes += name.len() + latin1_bytes(value);
+            count += 1;
+        }
+        let mut text = String::with_capacity(text_bytes);
+        text.push_str(method);
+        let method_end = offset(&text);
+        text.push_str(target);
+        let target_end = offset(&text);
+        let mut ends = Vec::with_capacity(count);
+        for (name, value) in headers {
+            push_lower_case(&mut text, name);
+            let name_end = offset(&text);
+            push_latin1(&mut text, value);
+            ends.push(HeaderEnds { name: name_end, value: offset(&text) });
+        }
+        Self {
+            text: text.into_boxed_str(),
+            headers: ends.into_boxed_slice(),
+            method_end,
+            target_end,
+            method: Method::from_token(method),
+            version,
+            body: Vec::new(),
+            params: Params::default(),
+            peer: None,
+        }
+    }
+
+    /// A request of HTTP/1.1 that no wire has seen.
+    pub(crate) fn for_tests(
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let mut request = Self::new(method, target, Version::Http11, headers);
+        request.body = body.into();
+        request
+    }
+
+    /// The method; [`Request::method_name`] tells apart those that are [`Method::Other`].
+    pub const fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The method exactly as in the request line.
+    pub fn method_name(&self) -> &str {
+        self.slice(0..self.method_end)
+    }
+
+    /// The request target exactly as in the request line (RFC 9112, section 3.2).
+    pub fn target(&self) -> &str {
+        self.slice(self.method_end..self.target_end)
+    }
+
+    /// The version of the request line.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The path of the target as sent, not percent-decoded, without the query.
+    ///
+    /// The path of `http://example.com/chat?room=7`, the form a proxy may use, is `/chat`.
+    pub fn path(&self) -> &str {
+        let origin = origin_form(self.target());
+        match origin.split_once('?').map_or(origin, |(path, _)| path) {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    /// What follows the first `?` of the target, not percent-decoded; empty if there is none.
+    pub fn query(&self) -> &str {
+        self.target().split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The pairs of the query, read as `application/x-www-form-urlencoded`.
+    ///
+    /// ```
+    /// fn rooms(request: &throng::http::Request) -> Vec<String> {
+    ///     let pairs = request.query_pairs();
+    ///     pairs.filter(|(name, _)| name == "room").map(|(_, room)| room.into_owned()).collect()
+    /// }
+    /// ```
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.query().as_bytes())
+    }
+
+    /// The value of one pair of the query; of several pairs of one name the last one counts.
+    ///
+    /// Costs a walk over the query: read a parameter once.
+    pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.query_pairs().filter(|(key, _)| key == name).last().map(|(_, value)| value)
+    }
+
+    /// What a `{name}` or `{*name}` of the matched route stood for, percent-decoded.
+    ///
+    /// Bytes that aren't UTF-8 after decoding are replaced by U+FFFD.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.find(name)
+    }
+
+    /// The first value of a header, whatever the case of its name.
+    ///
+    /// Values are read as latin-1: bytes above `0x7f` become the characters U+0080 to U+00FF.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.header_values(name).next()
+    }
+
+    /// All values of a header, in the order they were sent.
+    pub fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.headers()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// All headers in the order they were sent, names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut start = self.target_end;
+        self.headers.iter().map(move |ends| {
+            let name = self.slice(start..ends.name);
+            let value = self.slice(ends.name..ends.value);
+            start = ends.value;
+            (name, value)
+        })
+    }
+
+    /// The body; empty if there is none.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body as text, or where it stops being UTF-8.
+    pub fn text(&self) -> Result<&str, Utf8Error> {
+        std::str::from_utf8(&self.body)
+    }
+
+    /// The body as JSON, whatever `Content-Type` says.
+    ///
+    /// ```
+    /// use throng::http::{Request, Response};
+    ///
+    /// fn notify(request: &Request) -> Response {
+    ///     match request.json::<(String, u32)>() {
+    ///         Ok((room, count)) => Response::ok().text(format!("{count} for {room}")),
+    ///         Err(error) => Response::new(400).text(error.to_string()),
+    ///     }
+    /// }
+    /// ```
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.body)
+    }
+
+    /// Who sent the request: the other end of the connection, which may be a proxy.
+    ///
+    /// `None` if the connection has no such address (a Unix socket).
+    pub const fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// Whether the request asks to go on as WebSocket: `Upgrade` names `websocket` and
+    /// `Connection` names `upgrade`. HTTP/1.0 can't ask (RFC 9110, section 7.8).
+    pub fn is_websocket_upgrade(&self) -> bool {
+        self.version == Version::Http11
+            && self.header_has_token("upgrade", "websocket")
+            && self.header_has_token("connection", "upgrade")
+    }
+
+    /// Whether one of the comma-separated elements of a header is this token, in any case.
+    pub(crate) fn header_has_token(&self, name: &str, token: &str) -> bool {
+        self.header_values(name)
+            .flat_map(|value| value.split(','))
+            .any(|element| element.trim_matches([' ', '\t']).eq_ignore_ascii_case(token))
+    }
+
+    /// Whether the connection may carry another request after this one (RFC 9112, section 9.3).
+    pub(crate) fn keep_alive(&self) -> bool {
+        match self.version {
+            _ if self.header_has_token("connection", "close") => false,
+            Version::Http11 => true,
+            Version::Http10 => self.header_has_token("connection", "keep-alive"),
+        }
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    ///
+    /// The expectation of an HTTP/1.0 client is ignored (RFC 9110, section 10.1.1).
+    pub(crate) fn expects_continue(&self) -> bool {
+        self.version == Version::Http11 && self.header_has_token("expect", "100-continue")
+    }
+
+    pub(crate) fn set_body(&mut self, body: Vec<u8>) {
+        self.body = body;
+    }
+
+    /// The body, which this request no longer has afterwards: what stays is the handshake.
+    pub(crate) fn take_body(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.body)
+    }
+
+    pub(crate) fn set_params(&mut self, params: Params) {
+        self.params = params;
+    }
+
+    pub(crate) fn set_peer(&mut self, peer: Option<SocketAddr>) {
+        self.peer = peer;
+    }
+
+    /// What keeping this request costs, itself included.
+    pub(crate) fn retained_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.text.len()
+            + size_of_val(&*self.headers)
+            + self.body.capacity()
+            + self.params.heap_bytes()
+    }
+
+    /// A part of the text. Offsets come from `new` alone, so that the empty string is never seen.
+    fn slice(&self, range: Range<u32>) -> &str {
+        let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
+        else {
+            return "";
+        };
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+/// Headers carry cookies and the query carries session identifiers: neither is shown.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method_name())
+            .field("path", &self.path())
+            .field("version", &self.version)
+            .field("headers", &self.headers.len())
+            .field("body_bytes", &self.body.len())
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The target without the scheme and the authority of an absolute form.
+fn origin_form(target: &str) -> &str {
+    if target.starts_with('/') {
+        return target;
+    }
+    let Some((_, rest)) = target.split_once("://") else { return target };
+    let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+    rest.get(authority_end..).unwrap_or_default()
+}
+
+/// Heads are limited far below 4 GiB; one that weren't would lose its end, not panic.
+fn offset(text: &str) -> u32 {
+    u32::try_from(text.len()).unwrap_or(u32::MAX)
+}
+
+fn push_lower_case(text: &mut String, name: &str) {
+    let start = text.len();
+    text.push_str(name);
+    if let Some(name) = text.get_mut(start..) {
+        name.make_ascii_lowercase();
+    }
+}
+
+/// The UTF-8 length of bytes read as latin-1.
+fn latin1_bytes(value: &[u8]) -> usize {
+    if value.is_ascii() {
+        return value.len();
+    }
+    value.len() + value.iter().filter(|byte| !byte.is_ascii()).count()
+}
+
+fn push_latin1(text: &mut String, value: &[u8]) {
+    match std::str::from_utf8(value) {
+        Ok(ascii) if ascii.is_ascii() => text.push_str(ascii),
+        _ => text.extend(value.iter().map(|&byte| char::from(byte))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Method, Params, Request, Version};
+
+    fn get(target: &str, headers: &[(&str, &str)]) -> Request {
+        Request::for_tests("GET", target, headers, "")
+    }
+
+    #[test]
+    fn the_head_is_read_back() {
+        let request = get("/a%20b?x=1", &[("Host", "h"), ("X-Empty", ""), ("Accept", "*/*")]);
+        assert_eq!(request.method(), Method::Get);
+        assert_eq!(request.method_name(), "GET");
+        assert_eq!(request.target(), "/a%20b?x=1");
+        assert_eq!((request.path(), request.query()), ("/a%20b", "x=1"));
+        assert_eq!(
+            request.headers().collect::<Vec<_>>(),
+            [("host", "h"), ("x-empty", ""), ("accept", "*/*")]
+        );
+        assert_eq!(request.header("HOST"), Some("h"));
+        assert_eq!(request.header("x-empty"), Some(""));
+        assert_eq!(request.header("missing"), None);
+    }
+
+    #[test]
+    fn an_unknown_method_keeps_its_name() {
+        let request = Request::for_tests("PURGE", "/", &[], "");
+        assert_eq!((request.method(), request.method_name()), (Method::Other, "PURGE"));
+    }
+
+    #[test]
+    fn repeated_headers_keep_their_order() {
+        let request = get("/", &[("Cookie", "a"), ("Host", "h"), ("cookie", "b")]);
+        assert_eq!(request.header_values("Cookie").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(request.header("cookie"), Some("a"));
+    }
+
+    #[test]
+    fn header_values_are_latin1_as_in_node() {
+        let headers = [("X-A", &b"caf\xe9"[..]), ("X-B", &b"caf\xc3\xa9"[..])];
+        let request = Request::new("GET", "/", Version::Http11, headers.into_iter());
+        assert_eq!(request.header("x-a"), Some("caf\u{e9}"));
+        assert_eq!(request.header("x-b"), Some("caf\u{c3}\u{a9}"));
+    }
+
+    #[test]
+    fn the_last_duplicate_of_a_query_parameter_wins() {
+        let request = get("/?a=1&b=x+y%21&a=2&c&a%3D=3", &[]);
+        assert_eq!(request.query_param("a").as_deref(), Some("2"));
+        assert_eq!(request.query_param("b").as_deref(), Some("x y!"));
+        assert_eq!(request.query_param("c").as_deref(), Some(""));
+        assert_eq!(request.query_param("a=").as_deref(), Some("3"));
+        assert_eq!(request.query_param("d"), None);
+        assert_eq!(request.query_pairs().count(), 5);
+        assert_eq!(get("/?a=%ff", &[]).query_param("a").as_deref(), Some("\u{fffd}"));
+    }
+
+    #[test]
+    fn paths_of_every_form_of_target() {
+        for (target, path, query) in [
+            ("/", "/", ""),
+            ("/?", "/", ""),
+            ("/a?b?c", "/a", "b?c"),
+            ("*", "*", ""),
+            ("http://h/a?b", "/a", "b"),
+            ("http://h?b", "/", "b"),
+            ("http://h", "/", ""),
+            ("/x?u=http://h/", "/x", "u=http://h/"),
+            ("//h/x", "//h/x", ""),
+            ("h:443", "h:443", ""),
+        ] {
+            let request = get(target, &[]);
+            assert_eq!((request.path(), request.query()), (path, query), "{target}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_found_in_lists_in_any_case() {
+        for (upgrade, connection, expected) in [
+            ("websocket", "Upgrade", true),
+            ("WebSocket", "keep-alive, upgrade", true),
+            ("h2c, websocket", "\tUPGRADE ,x", true),
+            ("websockets", "upgrade", false),
+            ("websocket", "upgraded", false),
+            ("h2c", "upgrade", false),
+            ("websocket", "", false),
+        ] {
+            let request = get("/", &[("Upgrade", upgrade), ("Connection", connection)]);
+            assert_eq!(request.is_websocket_upgrade(), expected, "{upgrade} {connection}");
+        }
+        let headers = [("upgrade", &b"websocket"[..]), ("connection", &b"upgrade"[..])];
+        let old = Request::new("GET", "/", Version::Http10, headers.into_iter());
+        assert!(!old.is_websocket_upgrade());
+    }
+
+    #[test]
+    fn keep_alive_follows_the_version() {
+        for (version, connection, expected) in [
+            (Version::Http11, None, true),
+            (Version::Http11, Some("close"), false),
+            (Version::Http11, Some("keep-alive, Close"), false),
+            (Version::Http10, None, false),
+            (Version::Http10, Some("Keep-Alive"), true),
+            (Version::Http10, Some("keep-alive, close"), false),
+        ] {
+            let headers = connection.map(|value: &str| ("Connection", value.as_bytes()));
+            let request = Request::new("GET", "/", version, headers.into_iter());
+            assert_eq!(request.keep_alive(), expected, "{version:?} {connection:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_read_as_text_and_json() {
+        let request = Request::for_tests("POST", "/", &[], r#"["room",3]"#);
+        assert_eq!(request.text(), Ok(r#"["room",3]"#));
+        assert_eq!(request.json::<(&str, u32)>().unwrap(), ("room", 3));
+        let mut request = Request::for_tests("POST", "/", &[], vec![0xff]);
+        assert!(request.text().is_err());
+        assert!(request.json::<u32>().is_err());
+        assert_eq!(request.take_body(), [0xff]);
+        assert_eq!(request.body(), b"");
+    }
+
+    #[test]
+    fn a_kept_handshake_is_small() {
+        let mut request = get(
+            "/socket.io/?EIO=4&transport=websocket",
+            &[("Host", "example.com"), ("Origin", "https://example.com")],
+        );
+        assert_eq!(request.text.len(), 3 + 37 + 4 + 11 + 6 + 19);
+        assert_eq!(request.retained_bytes(), size_of::<Request>() + request.text.len() + 16);
+        assert!(size_of::<Request>() <= 144, "{}", size_of::<Request>());
+        request.set_params(Params::from_iter([("id".into(), "7".into())]));
+        assert_eq!(request.param("id"), Some("7"));
+        request.set_peer(Some(([127, 0, 0, 1], 80).into()));
+        assert_eq!(request.peer().unwrap().port(), 80);
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let request = get("/s?sid=hidden", &[("Cookie", "hidden")]);
+        let shown = format!("{request:?}");
+        assert!(shown.contains("/s") && !shown.contains("hidden"), "{shown}");
+    }
+}
