@@ -13,4 +13,16 @@ mod send_queue;
 mod slots;
 mod socketio;
 mod websocket;
-pub use socketio::payload::{Args, ArgsError, Binary, BinarySlice, EncodeError, IntoArgs, OwnedArgs};
+
+pub use counters::{ReactorCounters, SocketCounters};
+pub use deadlines::Now;
+pub use engineio::{DisconnectReason, EngineCounters, Transport};
+pub use outbox::Delivery;
+pub use reactor::net;
+pub use socketio::payload::{
+    Args, ArgsError, Binary, BinarySlice, EncodeError, IntoArgs, OwnedArgs,
+};
+pub use socketio::{
+    Ack, AckError, BroadcastOperator, Emitted, Emitter, Handshake, InvalidSocketId, Io, Namespace,
+    Refusal, RoomNames, Socket, SocketId, TimerId,
+};

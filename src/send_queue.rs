@@ -5,6 +5,7 @@
 //! continued where it stopped.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::IoSlice;
 use std::rc::Rc;
 
@@ -23,10 +24,11 @@ struct Queue {
 }
 
 /// A piece of output, owned or shared.
-#[derive(Debug)]
 pub(crate) enum Chunk {
     Bytes(Box<[u8]>),
     Static(&'static [u8]),
+    /// Bytes that belong to somebody else's type.
+    Shared(Box<dyn AsRef<[u8]>>),
     Message(Rc<Message>, Form),
 }
 
@@ -35,8 +37,15 @@ impl Chunk {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Static(bytes) => bytes,
+            Self::Shared(bytes) => (**bytes).as_ref(),
             Self::Message(message, form) => message.form(*form),
         }
+    }
+}
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chunk({} bytes)", self.as_bytes().len())
     }
 }
 

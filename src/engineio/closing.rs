@@ -76,7 +76,7 @@ impl Ending {
     }
 
     /// A "transport error" with the reference's description.
-    pub(crate) const fn error(detail: &'static str) -> Self {
+    pub(crate) fn error(detail: &'static str) -> Self {
         Self {
             detail: Some(detail),
             ..Self::new(DisconnectReason::TransportError, Farewell::Close)

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::entropy::Entropy;
 
 /// The id of an Engine.IO session, inline.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Sid([u8; ID_BYTES]);
 
 impl Sid {
@@ -25,6 +25,9 @@ impl Sid {
     }
 
     /// Reads an id as a client sent it; what can't be one of ours is `None`.
+    /// The id that stands for none: no session or socket ever gets it.
+    pub(crate) const NONE: Self = Self([b'A'; ID_BYTES]);
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; ID_BYTES] = text.as_bytes().try_into().ok()?;
         bytes.iter().all(|byte| is_id_byte(*byte)).then_some(Self(bytes))

@@ -6,7 +6,8 @@
 use std::net::SocketAddr;
 
 use crate::deadlines::DeadlineId;
-use crate::http::{Decoder as HttpDecoder, Request, Version};
+use crate::http::decoder::Decoder as HttpDecoder;
+use crate::http::{Request, Version};
 use crate::send_queue::SendQueue;
 use crate::websocket::Decoder as WebSocketDecoder;
 

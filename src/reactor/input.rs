@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::connection::{Answer, Connection, Ending, Http, Speaks, Stage};
 use super::net::Net;
 use super::{Fill, Inbound, Lost, Reactor};
-use crate::http::{Event, Limits as HttpLimits, Request, Status};
+use crate::http::decoder::Event;
+use crate::http::head::Limits as HttpLimits;
+use crate::http::{Method, Request, Status};
 use crate::slots::ConnectionKey;
 use crate::websocket::{Failure, Frame};
 
@@ -232,7 +234,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                 http.answer = Answer {
                     version: request.version(),
                     keep_alive: request.keep_alive(),
-                    head_only: request.is_head(),
+                    head_only: request.method() == Method::Head,
                 };
                 self.counters.requests += 1;
                 Some(self.hand_up(key, request))
@@ -252,30 +254,38 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         };
         if http.decoder.has_body() {
             http.stage = Stage::Deciding;
-            Inbound::Head(request)
-        } else {
-            http.stage = Stage::Answering;
-            Inbound::Request(request)
+            return Inbound::Head(request);
         }
+        // The decoder tells of a body behind every head; this one is empty and of no interest.
+        http.decoder.accept_body(0);
+        let _ = http.decoder.decode(&mut &[][..], &HttpLimits::default());
+        http.stage = Stage::Answering;
+        Inbound::Request(request)
     }
 
-    /// Lets the body of a request in, up to so many bytes; a larger one is [`Inbound::Refused`].
+    /// Lets the body of a request in, up to so many bytes. One that is larger is refused: at once
+    /// if its head says so, else later as [`Inbound::Refused`].
     pub(crate) fn accept_body(
         &mut self,
         now: Duration,
         key: ConnectionKey,
         request: Request,
         bytes_max: usize,
-    ) {
-        let Some(http) = self.connection_mut(key).and_then(Connection::http) else { return };
+    ) -> Result<(), Status> {
+        let Some(http) = self.connection_mut(key).and_then(Connection::http) else { return Ok(()) };
         let asks = request.expects_continue();
-        http.decoder.accept_body(bytes_max);
         http.stage = Stage::Body;
         http.request = Some(request);
+        http.decoder.accept_body(bytes_max);
+        if let Err(status) = http.decoder.decode(&mut &[][..], &HttpLimits::default()) {
+            http.answer.keep_alive = false;
+            return Err(status);
+        }
         if asks {
             self.queue(key, crate::send_queue::Chunk::Static(CONTINUE));
         }
         self.set_deadline(key, Some(now + self.http.body_timeout));
+        Ok(())
     }
 
     /// The request whose body is being read, or was refused.

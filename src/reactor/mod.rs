@@ -45,6 +45,8 @@ pub(crate) struct Reactor<N: Net, O> {
     dead: Vec<ConnectionKey>,
     deadlines: Deadlines<ConnectionKey>,
     pool: Pool,
+    /// The value of the `Date` header, kept by the conductor.
+    pub(crate) date: String,
     replies: Vec<u8>,
     websocket_limits: WebSocketLimits,
     http: HttpConfig,
@@ -115,6 +117,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             dead: Vec::new(),
             deadlines: Deadlines::new(),
             pool: Pool::new(),
+            date: String::new(),
             replies: Vec::new(),
             websocket_limits,
             http,

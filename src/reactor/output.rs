@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::Reactor;
 use super::connection::{Answer, Ending, Speaks, Stage};
 use super::net::Net;
-use crate::http::{Encode, Response, Status};
+use crate::http::response::Encode;
+use crate::http::{Response, Status};
 use crate::message::{Form, Message};
 use crate::send_queue::{Chunk, SendQueue};
 use crate::slots::ConnectionKey;
@@ -135,8 +136,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         &mut self,
         now: Duration,
         key: ConnectionKey,
-        response: &Response,
-        date: &str,
+        response: Response,
     ) {
         let Some(connection) = self.connections.get_mut(key.cast()) else { return };
         let has_kept = connection.kept.is_some();
@@ -151,8 +151,16 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         http.request = None;
         let Answer { version, keep_alive, head_only } = http.answer;
         http.stage = Stage::Idle;
-        let bytes = response.encode(&Encode { version, keep_alive, head_only, date });
-        self.queue(key, Chunk::from(bytes));
+        let date = &self.date;
+        let encode = Encode { version, keep_alive, head_only, date };
+        if response.body().len() <= JOINED_BODY_BYTES_MAX {
+            let bytes = response.encode(encode);
+            self.queue(key, Chunk::from(bytes));
+        } else {
+            let (head, body) = response.into_parts(encode);
+            self.queue(key, Chunk::from(head));
+            self.queue(key, Chunk::Shared(Box::new(body)));
+        }
         if keep_alive {
             self.set_deadline(key, Some(now + self.http.keep_alive_timeout));
             if has_kept {
@@ -166,9 +174,9 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// Answers a request that could not be read, and ends the connection behind the answer.
     pub(super) fn refuse(&mut self, now: Duration, key: ConnectionKey, status: Status) {
         self.counters.refused_requests += 1;
-        let response = Response::new(status.code());
         let Answer { version, head_only, .. } = Answer::default();
-        let bytes = response.encode(&Encode { version, keep_alive: false, head_only, date: "" });
+        let encode = Encode { version, keep_alive: false, head_only, date: &self.date };
+        let bytes = Response::from(status).encode(encode);
         self.queue(key, Chunk::from(bytes));
         self.finish(now, key);
     }
@@ -312,6 +320,8 @@ fn write_many<N: Net>(
     Ok(Flushed { taken, bytes: written, blocked: written < offered, lost: false })
 }
 
+/// Up to this size a body is copied behind its head; a larger one is queued as it is.
+const JOINED_BODY_BYTES_MAX: usize = 4 * 1_024;
 /// How many chunks one write call joins.
 const SLICES_MAX: usize = 64;
 /// How much of what a peer still sends is read and thrown away before its connection is cut.

@@ -64,7 +64,7 @@ impl Ack {
         if self.sent.replace(true) {
             return;
         }
-        let Some(message) = hub.encoded(packet::encode_ack(&self.namespace, self.id, &args)) else {
+        let Some(message) = hub.encoded(packet::encode_ack(&self.namespace, self.id, args)) else {
             return;
         };
         hub.state.borrow_mut().outboxes.push(self.session, &message, Lane::Soon);

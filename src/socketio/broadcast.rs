@@ -127,12 +127,12 @@ impl<'a> BroadcastOperator<'a> {
 
     /// Disconnects the selected sockets; see [`Socket::disconnect`].
     pub fn disconnect_sockets(self) {
-        self.for_each_socket(Socket::disconnect);
+        self.for_each_socket(|socket| socket.disconnect());
     }
 
     /// Disconnects the clients of the selected sockets; see [`Socket::disconnect_client`].
     pub fn disconnect_clients(self) {
-        self.for_each_socket(Socket::disconnect_client);
+        self.for_each_socket(|socket| socket.disconnect_client());
     }
 
     fn for_each_socket(self, act: impl Fn(Socket<'_>)) {

@@ -80,7 +80,7 @@ impl<'a> Io<'a> {
 
     /// How many Engine.IO sessions are open.
     pub fn sessions_len(self) -> usize {
-        self.hub.state.borrow().engine.sessions_len()
+        self.hub.state.borrow().engine.len()
     }
 
     /// Bytes of messages that wait for all sessions, each delivery counted.

@@ -100,6 +100,10 @@ pub(crate) enum Command {
     Send(ConnectionKey, Chunk),
     /// Close a WebSocket that belongs to no session.
     CloseWebSocket(ConnectionKey, Option<u16>, String),
+    /// Open the session that waits for its admission on this connection, with these headers.
+    Admit(ConnectionKey, Vec<(String, String)>),
+    /// Refuse it.
+    Refuse(ConnectionKey, Option<String>),
     /// Close the server.
     Close,
 }

@@ -4,10 +4,10 @@
 //! (data, pending acknowledgements, a CONNECT payload) is boxed.
 
 use std::any::Any;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
 use super::ack::Acks;
 use super::namespaces::NamespaceId;
@@ -50,7 +50,7 @@ pub(crate) enum SocketState {
 pub(crate) struct Sockets {
     entries: Slots<SocketEntry>,
     by_id: HashTable<SocketKey>,
-    hasher: DefaultHashBuilder,
+    hasher: RandomState,
 }
 
 impl Sockets {
@@ -58,7 +58,7 @@ impl Sockets {
         Self {
             entries: Slots::with_capacity(0),
             by_id: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
+            hasher: RandomState::new(),
         }
     }
 
