@@ -25,6 +25,13 @@ class InOrder(engineio.Client):
     def _trigger_event(self, event, *args, **kwargs):
         return super()._trigger_event(event, *args, **{**kwargs, "run_async": False})
 
+    def disconnect(self, abort=False, reason=None):
+        """Leaves once all is written: the original may forget its goodbye and wait for a ping."""
+        written = self.queue.all_tasks_done
+        with written:
+            written.wait_for(lambda: not self.queue.unfinished_tasks, timeout=2)
+        super().disconnect(abort=True, reason=reason)
+
 
 class InOrderClient(socketio.Client):
     def _engineio_client_class(self):
