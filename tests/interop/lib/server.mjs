@@ -47,11 +47,11 @@ class TestServer {
     return this.#child.pid;
   }
 
-  /** The first line that matches, from the past or the future. */
-  line(pattern) {
+  /** The line that is the `nth` to match, from the past or the future. */
+  line(pattern, nth = 1) {
     const found = new Promise((resolve, reject) => {
       const look = () => {
-        const line = this.#lines.find((each) => pattern.test(each));
+        const line = this.#lines.filter((each) => pattern.test(each))[nth - 1];
         if (line !== undefined) {
           this.#waiting.delete(look);
           resolve(line);

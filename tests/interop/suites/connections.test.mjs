@@ -111,7 +111,8 @@ for (const mode of modes) {
           const client = await clients.settle();
           const idBefore = client.id;
           const ended = next(client, "disconnect");
-          await server.stop(signal);
+          const { exitCode } = await server.stop(signal);
+          assert.equal(exitCode, signal === "SIGTERM" ? 0 : null);
           const [reason] = await ended;
           assert.match(reason, /^transport (close|error)$/);
 

@@ -10,15 +10,15 @@ inEachMode(
   (context) => {
     test("hears Hi, replies, outlives the client and serves the next", async () => {
       const { server, clients } = context;
-      for (const greeting of ["Hi", "Hi again"]) {
+      for (const [index, greeting] of ["Hi", "Hi again"].entries()) {
         const client = await clients.connect();
-        await server.line(/^Client connected$/);
+        await server.line(/^Client connected$/, index + 1);
         const reply = next(client, "reply");
         client.emit("message", greeting);
         assert.deepEqual(await reply, ["Hello Client"]);
         client.disconnect();
         await server.line(new RegExp(`^Received: ${greeting}$`));
-        await server.line(/^Client disconnected$/);
+        await server.line(/^Client disconnected$/, index + 1);
       }
     });
   },
