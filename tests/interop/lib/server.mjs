@@ -1,0 +1,113 @@
+// Starts and stops the server under test as a process of its own. It is the built program, or the
+// reference when run.mjs was told so; it is found by the line `Listening on ...` it prints.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createInterface } from "node:readline";
+import { within } from "./wait.mjs";
+
+export const isReference = process.env.THRONG_INTEROP_REFERENCE === "1";
+
+/** Starts `throng serve`. */
+export function startServer(flags = []) {
+  const program = process.env.THRONG_BIN || fromRoot("target/release/throng");
+  return isReference ? startReference("serve", flags) : start(program, ["serve"], flags);
+}
+
+/** Starts the example `express`, which prints what it hears. */
+export function startExpress(flags = []) {
+  const program = process.env.THRONG_EXPRESS_BIN || fromRoot("target/release/examples/express");
+  return isReference ? startReference("express", flags) : start(program, [], flags);
+}
+
+class TestServer {
+  #child;
+  #lines = [];
+  #errors = [];
+  #waiting = new Set();
+
+  constructor(child) {
+    this.#child = child;
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      this.#lines.push(line);
+      this.#waiting.forEach((look) => look());
+    });
+    // Both streams must be read, or a server that logs a lot would stall on a full pipe.
+    createInterface({ input: child.stderr }).on("line", (line) => this.#errors.push(line));
+    child.on("exit", () => this.#waiting.forEach((look) => look()));
+  }
+
+  /** The lines printed so far on standard output. */
+  get lines() {
+    return [...this.#lines];
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** The line that is the `nth` to match, from the past or the future. */
+  line(pattern, nth = 1) {
+    const found = new Promise((resolve, reject) => {
+      const look = () => {
+        const line = this.#lines.filter((each) => pattern.test(each))[nth - 1];
+        if (line !== undefined) {
+          this.#waiting.delete(look);
+          resolve(line);
+        } else if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+          this.#waiting.delete(look);
+          reject(new Error(`the server ended before it printed ${pattern}\n${this.output}`));
+        }
+      };
+      this.#waiting.add(look);
+      look();
+    });
+    return within(found, `the server's line ${pattern}`);
+  }
+
+  get output() {
+    return [...this.#lines, ...this.#errors.slice(-20)].join("\n");
+  }
+
+  /** Ends the process and waits for its end; answers how it ended. */
+  async stop(signal = "SIGTERM") {
+    const { exitCode, signalCode } = this.#child;
+    if (exitCode !== null || signalCode !== null) {
+      return { exitCode, signalCode };
+    }
+    const exit = once(this.#child, "exit");
+    this.#child.kill(signal);
+    try {
+      const [code, name] = await within(exit, `the server's end after ${signal}`);
+      return { exitCode: code, signalCode: name };
+    } catch (error) {
+      this.#child.kill("SIGKILL");
+      throw error;
+    }
+  }
+}
+
+function startReference(application, flags) {
+  const script = fileURLToPath(new URL("../reference-server.mjs", import.meta.url));
+  return start(process.execPath, [script, application], flags);
+}
+
+async function start(program, leading, flags) {
+  if (!existsSync(program)) {
+    throw new Error(`${program} is missing: build it first with scripts/test or cargo build`);
+  }
+  const port = flags.includes("--port") ? [] : ["--port", "0"];
+  const child = spawn(program, [...leading, ...port, ...flags]);
+  // A test that fails half way must not leave its server behind.
+  process.once("exit", () => child.kill("SIGKILL"));
+  const server = new TestServer(child);
+  const banner = await server.line(/^Listening on /);
+  server.port = Number(/(\d+)\/?$/.exec(banner)[1]);
+  server.url = `http://127.0.0.1:${server.port}`;
+  return server;
+}
+
+function fromRoot(path) {
+  return fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+}

@@ -1,0 +1,77 @@
+// The application of `throng serve` and of the `express` example, written with the Node.js
+// reference. The suites run against it too (`node run.mjs --reference`), so that a failing test
+// tells a wrong server from a wrong test.
+//
+//   node reference-server.mjs serve --port 0      prints: Listening on http://127.0.0.1:40123
+//   node reference-server.mjs express --port 0    prints: Listening on port 40123
+import { createServer } from "node:http";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { parseArgs } from "node:util";
+
+const require = createRequire(new URL(".cache/reference/", import.meta.url));
+const { Server } = require("socket.io");
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    port: { type: "string", default: "0" },
+    "ping-interval": { type: "string", default: "25s" },
+    "ping-timeout": { type: "string", default: "20s" },
+  },
+});
+
+const http = createServer((request, response) => {
+  if (request.url === "/healthz") {
+    response.end("ok");
+  } else if (request.url === "/") {
+    response.setHeader("Content-Type", "text/html; charset=utf-8");
+    response.end(readFileSync(new URL("../../src/bin/throng/page.html", import.meta.url)));
+  } else {
+    response.statusCode = 404;
+    response.end();
+  }
+});
+const io = new Server(http, {
+  pingInterval: milliseconds(values["ping-interval"]),
+  pingTimeout: milliseconds(values["ping-timeout"]),
+});
+
+const application = positionals[0] ?? "serve";
+io.on("connection", application === "express" ? express : serve);
+http.listen(Number(values.port), "127.0.0.1", () => {
+  const { port } = http.address();
+  const place = application === "express" ? `port ${port}` : `http://127.0.0.1:${port}`;
+  console.log(`Listening on ${place}`);
+});
+process.on("SIGTERM", () => {
+  io.close();
+  http.closeAllConnections();
+});
+
+function serve(socket) {
+  const tellUsers = () => io.emit("users", io.of("/").sockets.size);
+  tellUsers();
+  socket.on("disconnect", tellUsers);
+  socket.on("chat", (message) => io.emit("chat", message));
+  socket.on("echo", (message) => socket.emit("echo", message));
+  socket.on("ack-echo", (message, ack) => ack?.(message));
+  socket.on("message", () => socket.emit("reply", "Hello Client"));
+  socket.on("join", (room) => socket.join(room));
+  socket.on("leave", (room) => socket.leave(room));
+  socket.on("room", (room, message) => io.to(room).emit("room", message));
+}
+
+function express(socket) {
+  console.log("Client connected");
+  socket.on("message", (message) => {
+    console.log(`Received: ${message}`);
+    socket.emit("reply", "Hello Client");
+  });
+  socket.on("disconnect", () => console.log("Client disconnected"));
+}
+
+function milliseconds(duration) {
+  const [, number, unit] = /^(\d+)(ms|s|m)$/.exec(duration);
+  return Number(number) * { ms: 1, s: 1_000, m: 60_000 }[unit];
+}
