@@ -139,10 +139,10 @@ impl<'a> HttpApp<'a> {
         let path = path.trim_end_matches('/');
         let folder = Rc::new(folder);
         let root = Rc::clone(&folder);
-        self.get(&format!("{path}/"), move |_, request| root.respond("", request)).get(
-            &format!("{path}/{{*path}}"),
-            move |_, request| folder.respond(request.param("path").unwrap_or(""), request),
-        )
+        self.get(&format!("{path}/"), move |_, request| root.respond("", request))
+            .get(&format!("{path}/{{*path}}"), move |_, request| {
+                folder.respond(request.param("path").unwrap_or(""), request)
+            })
     }
 
     /// Answers every request that no route matches.

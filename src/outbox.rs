@@ -27,6 +27,7 @@ pub(crate) struct Outboxes {
     bytes: usize,
     messages: usize,
     tick: u32,
+    pushed_bulk: u64,
 }
 
 /// Where the messages of a session go at the next flush.
@@ -102,6 +103,7 @@ impl Outboxes {
             bytes: 0,
             messages: 0,
             tick: 1,
+            pushed_bulk: 0,
         }
     }
 
@@ -181,6 +183,7 @@ impl Outboxes {
         let listed = outbox.listed;
         self.bytes += bytes;
         self.messages += 1;
+        self.pushed_bulk += u64::from(lane == Lane::Bulk);
         if listed.is_none() || (listed == Some(Lane::Bulk) && lane == Lane::Soon) {
             self.list(session, lane);
         }
@@ -285,6 +288,19 @@ impl Outboxes {
     /// References to messages that wait for all sessions.
     pub(crate) fn messages_total(&self) -> usize {
         self.messages
+    }
+
+    /// How many references were ever pushed to the fan-out lane.
+    pub(crate) fn pushed_bulk(&self) -> u64 {
+        self.pushed_bulk
+    }
+
+    /// The session's connection takes bytes again: what waits is listed.
+    pub(crate) fn unblock(&mut self, session: SessionKey) {
+        if self.is_blocked(session) {
+            self.set_blocked(session, false);
+            self.list(session, Lane::Bulk);
+        }
     }
 
     pub(crate) fn is_blocked(&self, session: SessionKey) -> bool {

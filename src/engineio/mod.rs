@@ -313,9 +313,7 @@ impl Engine {
         reason: DisconnectReason,
         outboxes: &mut Outboxes,
     ) {
-        self.visit(now, session, outboxes, |session, context| {
-            session.close(how, reason, context)
-        });
+        self.visit(now, session, outboxes, |session, context| session.close(how, reason, context));
     }
 
     /// Runs one input on one session, removes the session if that ended it, and keeps its deadline

@@ -9,7 +9,7 @@ use crate::deadlines::DeadlineId;
 use crate::http::decoder::Decoder as HttpDecoder;
 use crate::http::{Request, Version};
 use crate::send_queue::SendQueue;
-use crate::websocket::Decoder as WebSocketDecoder;
+use crate::websocket::{Decoder as WebSocketDecoder, Limits as WebSocketLimits};
 
 /// A connection in the reactor's slab.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ pub(super) struct Connection<S, O> {
 pub(super) enum Speaks {
     /// HTTP, one request after the other.
     Http(Box<Http>),
-    /// WebSocket, after the upgrade.
-    WebSocket(WebSocketDecoder),
+    /// WebSocket, after the upgrade, with limits of its own if it has any.
+    WebSocket(WebSocketDecoder, Option<Box<WebSocketLimits>>),
 }
 
 /// How far a connection is on its way out.
@@ -114,7 +114,7 @@ impl<S, O> Connection<S, O> {
     pub(super) fn wants_input(&self) -> bool {
         match (self.ending, &self.speaks) {
             (Ending::Dead | Ending::Flush, _) => false,
-            (Ending::Drain(_) | Ending::Handshake, _) | (_, Speaks::WebSocket(_)) => true,
+            (Ending::Drain(_) | Ending::Handshake, _) | (_, Speaks::WebSocket(..)) => true,
             // While an answer is awaited the end of the stream must be noticed, so reading goes
             // on as long as little has been kept back.
             (_, Speaks::Http(http)) => {
@@ -141,7 +141,7 @@ impl<S, O> Connection<S, O> {
     pub(super) fn http(&mut self) -> Option<&mut Http> {
         match &mut self.speaks {
             Speaks::Http(http) => Some(http),
-            Speaks::WebSocket(_) => None,
+            Speaks::WebSocket(..) => None,
         }
     }
 }

@@ -66,7 +66,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                 self.drain(key, left, drained);
                 None
             }
-            (_, Speaks::WebSocket(_)) => self.decode_websocket(now, key, input, at),
+            (_, Speaks::WebSocket(..)) => self.decode_websocket(now, key, input, at),
             (_, Speaks::Http(_)) => self.decode_http(now, key, input, at),
         }
     }
@@ -110,9 +110,9 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 
     fn handle_reset(&mut self, key: ConnectionKey) -> Fill {
-        let told = self
-            .connection(key)
-            .is_some_and(|connection| matches!(connection.ending, Ending::Open | Ending::Handshake));
+        let told = self.connection(key).is_some_and(|connection| {
+            matches!(connection.ending, Ending::Open | Ending::Handshake)
+        });
         self.counters.resets += 1;
         self.destroy(key);
         if told { Fill::Lost(Lost::Reset) } else { Fill::Empty }
@@ -134,8 +134,9 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     ) -> Option<Inbound<'b>> {
         let connection = self.connections.get_mut(key.cast())?;
         let ending = connection.ending;
-        let Speaks::WebSocket(decoder) = &mut connection.speaks else { return None };
-        let (limits, replies) = (&self.websocket_limits, &mut self.replies);
+        let Speaks::WebSocket(decoder, own) = &mut connection.speaks else { return None };
+        let limits = own.as_deref().unwrap_or(&self.websocket_limits);
+        let replies = &mut self.replies;
         let decoded = decoder.decode(input, at, limits, replies, &mut self.pool);
         match decoded {
             Ok(Some(Frame::Close(_))) => Some(self.handle_close_frame(now, key)),

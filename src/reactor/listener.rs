@@ -74,7 +74,9 @@ impl<N: Net> Listeners<N> {
                 match net.accept(listener) {
                     Ok(accepted) => take(net, accepted),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) if is_exhausted(&error) => return (Accepting::Exhausted, errors + 1),
+                    Err(error) if is_exhausted(&error) => {
+                        return (Accepting::Exhausted, errors + 1);
+                    }
                     // A connection that was reset while it waited, or an interruption: the next
                     // in line may be well.
                     Err(_) => errors += 1,

@@ -142,6 +142,10 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         self.listeners.close(&mut self.net);
     }
 
+    pub(crate) fn is_writable(&self, key: ConnectionKey) -> bool {
+        self.connection(key).is_some_and(|connection| connection.writable)
+    }
+
     pub(crate) fn connections_len(&self) -> usize {
         self.connections.len()
     }

@@ -13,7 +13,7 @@ use crate::http::{Response, Status};
 use crate::message::{Form, Message};
 use crate::send_queue::{Chunk, SendQueue};
 use crate::slots::ConnectionKey;
-use crate::websocket::{self, Decoder};
+use crate::websocket::{self, Decoder, Limits};
 
 /// What became of a flush.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,13 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             return;
         }
         connection.queue.push(chunk);
-        if !connection.listed_unflushed {
+        self.list_unflushed(key);
+    }
+
+    /// Lists a connection that has bytes queued, to be flushed at the end of the turn.
+    pub(crate) fn list_unflushed(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get_mut(key.cast()) else { return };
+        if !connection.listed_unflushed && !connection.queue.is_empty() {
             connection.listed_unflushed = true;
             self.unflushed.push(key);
         }
@@ -81,23 +87,31 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             (true, [message]) => {
                 let bytes = message.form(form);
                 self.counters.writes += 1;
-                write(&mut self.net, &mut connection.stream, &[IoSlice::new(bytes)]).map(|written| {
-                    let begun = written < bytes.len();
-                    if begun && written > 0 {
-                        let chunk = Chunk::Message(Rc::clone(message), form);
-                        connection.queue.push_from(chunk, written);
-                    }
-                    Flushed {
-                        taken: usize::from(written > 0 || bytes.is_empty()),
-                        bytes: written,
-                        blocked: begun,
-                        lost: false,
-                    }
-                })
+                write(&mut self.net, &mut connection.stream, &[IoSlice::new(bytes)]).map(
+                    |written| {
+                        let begun = written < bytes.len();
+                        if begun && written > 0 {
+                            let chunk = Chunk::Message(Rc::clone(message), form);
+                            connection.queue.push_from(chunk, written);
+                        }
+                        Flushed {
+                            taken: usize::from(written > 0 || bytes.is_empty()),
+                            bytes: written,
+                            blocked: begun,
+                            lost: false,
+                        }
+                    },
+                )
             }
             _ => {
                 self.counters.writes += 1;
-                write_many(&mut self.net, &mut connection.stream, &mut connection.queue, messages, form)
+                write_many(
+                    &mut self.net,
+                    &mut connection.stream,
+                    &mut connection.queue,
+                    messages,
+                    form,
+                )
             }
         };
         self.after_flush(now, key, written)
@@ -132,12 +146,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 
     /// Answers the request at hand.
-    pub(crate) fn respond(
-        &mut self,
-        now: Duration,
-        key: ConnectionKey,
-        response: Response,
-    ) {
+    pub(crate) fn respond(&mut self, now: Duration, key: ConnectionKey, response: Response) {
         let Some(connection) = self.connections.get_mut(key.cast()) else { return };
         let has_kept = connection.kept.is_some();
         let Some(http) = connection.http() else { return };
@@ -181,12 +190,13 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         self.finish(now, key);
     }
 
-    /// Turns the connection into a WebSocket: `head` is the answer 101.
-    pub(crate) fn upgrade(&mut self, key: ConnectionKey, head: Vec<u8>) {
+    /// Turns the connection into a WebSocket: `head` is the answer 101. Its limits are the
+    /// reactor's unless it brings its own.
+    pub(crate) fn upgrade(&mut self, key: ConnectionKey, head: Vec<u8>, limits: Option<Limits>) {
         self.queue(key, Chunk::from(head));
         self.set_deadline(key, None);
         let Some(connection) = self.connection_mut(key) else { return };
-        connection.speaks = Speaks::WebSocket(Decoder::new());
+        connection.speaks = Speaks::WebSocket(Decoder::new(), limits.map(Box::new));
         if connection.kept.is_some() {
             self.list_ready(key);
         }

@@ -1,1 +1,25 @@
-fn main() {}
+//! The `throng` program: `throng serve`, which is also what it does when asked for nothing.
+
+mod application;
+mod options;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use options::{Command, Options};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let result = match options.command.unwrap_or(Command::Serve(Box::new(options.serve))) {
+        Command::Serve(serve) => serve::run(&serve),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("throng: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

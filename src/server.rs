@@ -1,0 +1,517 @@
+//! The conductor: it alone knows the reactor, Engine.IO and Socket.IO, and its `poll` is one turn.
+//!
+//! A turn is a list: flush what the host queued, wait, read the clock, mailbox, accept, read (up
+//! through Engine.IO and Socket.IO to the handlers), expire deadlines, flush, reap. Handlers only
+//! queue; writing happens at the end of the turn and freeing last. What a budget left over makes
+//! the next wait zero. This is the only room that reads the clock.
+
+mod builder;
+mod flush;
+mod outputs;
+mod read;
+mod requests;
+mod slow;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use builder::Builder;
+
+use crate::admission::{Admission, Decision};
+use crate::app::{App, HttpApp};
+use crate::bare::{Bare, EngineApp, Session, SessionId};
+use crate::config::{Config, OutgoingLimits, TurnBudget};
+use crate::counters::ReactorCounters;
+use crate::deadlines::{DeadlineId, Now};
+use crate::endpoint::{EndpointId, Endpoints, WebSocket, WebSocketEvent};
+use crate::handle::{Handle, Mailbox};
+use crate::http::Request;
+use crate::message::Message;
+use crate::reactor::net::Net;
+use crate::reactor::{Reactor, SystemNet};
+use crate::slots::{ConnectionKey, SessionKey};
+use crate::socketio::{Hub, Io, Namespace, Timer};
+use read::PostWork;
+use requests::PendingAdmission;
+
+/// A Socket.IO server: one thread, one reactor, driven by [`Server::run`] or, from a loop of the
+/// host's own, by [`Server::poll`].
+///
+/// It starts no thread, installs no signal handler, owns no global and never blocks unless asked
+/// to wait. Handlers are declared on its namespaces ([`Server::of`]), routes on its HTTP app
+/// ([`Server::http`]).
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::Server;
+///
+/// let mut server = Server::builder().bind("127.0.0.1:0")?;
+/// server.of("/").on("chat", |socket, message: String| {
+///     socket.server().emit("chat", &message);
+/// });
+/// println!("http://{}", server.local_addresses()[0]);
+/// let turn = server.poll(Some(Duration::ZERO))?;
+/// assert!(!turn.more);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Server<N: Net = SystemNet> {
+    reactor: Reactor<N, Owner>,
+    hub: Rc<Hub>,
+    app: App,
+    bare: Bare,
+    endpoints: Endpoints,
+    admission: Option<Admission>,
+    admissions: HashMap<ConnectionKey, PendingAdmission>,
+    mailbox: Mailbox,
+    clock: Box<dyn Fn() -> Now>,
+    now: Now,
+    buffer: Vec<u8>,
+    messages: Vec<Rc<Message>>,
+    posts: VecDeque<PostWork>,
+    session_timers: Vec<Option<DeadlineId>>,
+    slow: Vec<SessionKey>,
+    next_sweep: Duration,
+    /// Sessions whose messages have fanned out: not read while much of that is unsent.
+    fans_out: HashSet<SessionKey>,
+    limits: OutgoingLimits,
+    budget: TurnBudget,
+    body_bytes_max: usize,
+    addresses: Vec<SocketAddr>,
+    turn: Turn,
+    /// Deliveries to many that this turn's handlers have queued.
+    turn_deliveries: usize,
+    closing: Closing,
+}
+
+/// What one turn did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Turn {
+    /// Work is left that a budget cut off: poll again without waiting.
+    pub more: bool,
+    /// Messages that were dispatched to handlers.
+    pub messages: usize,
+    /// Deadlines that were handled.
+    pub deadlines: usize,
+    /// Write calls.
+    pub writes: u64,
+}
+
+/// What a connection is for, kept with it by the reactor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Owner {
+    /// HTTP, and nothing of it is at hand.
+    #[default]
+    Nobody,
+    /// It waits for the decision about its handshake.
+    Admission,
+    /// Its GET is held by a session.
+    Poll(SessionKey),
+    /// Its POST is read for a session.
+    Post(SessionKey),
+    /// It carries a session, or probes to carry it.
+    WebSocket(SessionKey),
+    /// It is a raw WebSocket.
+    Endpoint(EndpointId),
+}
+
+/// How far the server is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    /// It serves.
+    Open,
+    /// Last words go out; what is left at this moment is cut off.
+    Until(Duration),
+    /// Nothing is left.
+    Closed,
+}
+
+impl Server {
+    /// Begins a server: options first, then [`Builder::bind`].
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
+impl<N: Net> Server<N> {
+    /// A server on a network and a clock of the host's: a simulation, a test.
+    ///
+    /// The clock's monotonic time must not go back. Ids come from `seed`, so that a run can be
+    /// repeated; they can be guessed, so this is nothing for the open. Without
+    /// `connections_max` in the configuration there may be 1,024.
+    pub fn simulated(
+        net: N,
+        listeners: Vec<N::Listener>,
+        config: Config,
+        clock: impl Fn() -> Now + 'static,
+        seed: u64,
+    ) -> io::Result<Self> {
+        let entropy = Box::new(crate::entropy::SeededEntropy::new(seed));
+        let connections_max = config.reactor.connections_max.unwrap_or(1_024);
+        Self::assemble(net, listeners, config, Box::new(clock), entropy, connections_max)
+    }
+
+    /// One turn: handles what is there, waits for it at most so long (`None`: without bound), and
+    /// writes what was queued. See the module's documentation for the order.
+    ///
+    /// Errors are those of waiting; nothing that a peer does is one.
+    pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
+        self.flush();
+        self.wait(timeout)?;
+        self.begin_turn();
+        self.run_mailbox();
+        self.accept();
+        self.read();
+        self.expire();
+        self.flush_turn();
+        self.reap();
+        Ok(self.finish_turn())
+    }
+
+    /// Polls until the server is closed; see [`Io::close`].
+    pub fn run(&mut self) -> io::Result<()> {
+        while !self.is_closed() {
+            self.poll(None)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the host queued outside of `poll`, without waiting for the next turn.
+    pub fn flush(&mut self) {
+        self.drain_outputs();
+        self.flush_turn();
+    }
+
+    /// When `poll` has something to do next, counted on the server's clock from when it was made;
+    /// `None` if only when something comes in. Polling earlier does no harm; later, heartbeats and
+    /// timers are late. Zero says at once.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        if self.has_more() {
+            return Some(Duration::ZERO);
+        }
+        let closing = match self.closing {
+            Closing::Until(at) => Some(at),
+            _ => None,
+        };
+        let sweep = (!self.slow.is_empty()).then_some(self.next_sweep);
+        let timers = self.hub.state.borrow().timers.next();
+        let reactor = self.reactor.next_deadline();
+        [closing, sweep, timers, reactor].into_iter().flatten().min()
+    }
+
+    /// The view that handlers have too.
+    pub fn io(&self) -> Io<'_> {
+        self.begin_host_tick();
+        Io::new(&self.hub)
+    }
+
+    /// A namespace, declared by this call if it was not before.
+    pub fn of(&self, name: &str) -> Namespace<'_> {
+        self.io().of(name)
+    }
+
+    /// The attached HTTP application.
+    pub fn http(&self) -> HttpApp<'_> {
+        self.app.declare()
+    }
+
+    /// Bare Engine.IO sessions, without Socket.IO.
+    pub fn engine(&self) -> EngineApp<'_> {
+        self.bare.declare()
+    }
+
+    /// A bare session by what [`Session::id`] told; `None` once it has ended.
+    pub fn session(&self, id: SessionId) -> Option<Session<'_>> {
+        let session = Session::new(&self.hub, id);
+        session.transport().map(|_| session)
+    }
+
+    /// A raw WebSocket endpoint on a path (`*`: on any), with messages of up to so many bytes.
+    ///
+    /// ```
+    /// use throng::{Server, WebSocketEvent};
+    ///
+    /// let server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.websocket("/echo", 1024 * 1024, |socket, event| match event {
+    ///     WebSocketEvent::Text(text) => socket.send_text(text),
+    ///     WebSocketEvent::Binary(bytes) => socket.send_binary(bytes),
+    ///     _ => {}
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn websocket(
+        &self,
+        path: &str,
+        message_bytes_max: usize,
+        handler: impl Fn(WebSocket<'_>, WebSocketEvent<'_>) + 'static,
+    ) {
+        self.endpoints.add(path, message_bytes_max, handler);
+    }
+
+    /// Decides about every handshake before a session is opened, at once or later. Requests of
+    /// sessions that exist aren't asked about.
+    ///
+    /// ```
+    /// use throng::Server;
+    ///
+    /// let mut server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.allow_request(|_, request, decision| match request.header("x-key") {
+    ///     Some("secret") => decision.allow(),
+    ///     _ => decision.refuse("no key"),
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn allow_request(&mut self, admission: impl Fn(Io<'_>, &Request, Decision) + 'static) {
+        self.admission = Some(Rc::new(admission));
+    }
+
+    /// What other threads hold to run closures in this server's loop.
+    pub fn handle(&self) -> Handle {
+        self.mailbox.handle(self.reactor.net().waker())
+    }
+
+    /// The addresses that are listened on; where port 0 was asked for, the port that was given.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What the reactor has counted so far.
+    pub fn reactor_counters(&self) -> &ReactorCounters {
+        &self.reactor.counters
+    }
+
+    /// How many connections are open, HTTP and WebSocket.
+    pub fn connections_len(&self) -> usize {
+        self.reactor.connections_len()
+    }
+
+    /// How many connections may be open at a time.
+    pub fn connections_max(&self) -> usize {
+        self.reactor.connections_max()
+    }
+
+    /// The network.
+    pub fn net_mut(&mut self) -> &mut N {
+        self.reactor.net_mut()
+    }
+
+    /// Whether the server was closed and everything has ended.
+    pub fn is_closed(&self) -> bool {
+        self.closing == Closing::Closed
+    }
+
+    fn assemble(
+        net: N,
+        listeners: Vec<N::Listener>,
+        config: Config,
+        clock: Box<dyn Fn() -> Now>,
+        entropy: Box<dyn crate::entropy::Entropy>,
+        connections_max: usize,
+    ) -> io::Result<Self> {
+        let engine = crate::engineio::Engine::new(config.engine.clone(), connections_max);
+        let payload_bytes_max = config.engine.payload_bytes_max;
+        let websocket_limits = crate::websocket::Limits {
+            message_bytes_max: payload_bytes_max,
+            fragments_max: config.engine.fragments_max.max(1),
+        };
+        let now = clock();
+        let hub = Hub::new(engine, config.socket, &config.outgoing, payload_bytes_max, entropy);
+        hub.state.borrow_mut().now = now;
+        let body_bytes_max = config.http.body_bytes_max;
+        let buffer = vec![0; config.reactor.read_buffer_bytes.max(READ_BUFFER_BYTES_MIN)];
+        let mut reactor =
+            Reactor::new(net, config.reactor, config.http, websocket_limits, connections_max);
+        for listener in listeners {
+            reactor.listen(listener)?;
+        }
+        Ok(Self {
+            reactor,
+            hub,
+            app: App::new(),
+            bare: Bare::default(),
+            endpoints: Endpoints::default(),
+            admission: None,
+            admissions: HashMap::new(),
+            mailbox: Mailbox::new(),
+            clock,
+            now,
+            buffer,
+            messages: Vec::new(),
+            posts: VecDeque::new(),
+            session_timers: Vec::new(),
+            slow: Vec::new(),
+            next_sweep: Duration::ZERO,
+            fans_out: HashSet::new(),
+            limits: config.outgoing,
+            budget: config.budget,
+            body_bytes_max,
+            addresses: Vec::new(),
+            turn: Turn::default(),
+            turn_deliveries: 0,
+            closing: Closing::Open,
+        })
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let until = self.next_deadline().map(|at| match at {
+            Duration::ZERO => Duration::ZERO,
+            at => at.saturating_sub((self.clock)().monotonic),
+        });
+        let timeout = match (timeout, until) {
+            (Some(timeout), Some(until)) => Some(timeout.min(until)),
+            (timeout, until) => timeout.or(until),
+        };
+        self.reactor.wait(timeout)
+    }
+
+    fn begin_turn(&mut self) {
+        let now = (self.clock)();
+        if now.wall.as_secs() != self.now.wall.as_secs() || self.reactor.date.is_empty() {
+            self.reactor.date = httpdate::fmt_http_date(UNIX_EPOCH + now.wall);
+        }
+        self.now = now;
+        self.turn = Turn { writes: self.reactor.counters.writes, ..Turn::default() };
+        self.turn_deliveries = 0;
+        let mut state = self.hub.state.borrow_mut();
+        state.now = now;
+        state.outboxes.begin_tick();
+    }
+
+    fn run_mailbox(&mut self) {
+        if !self.mailbox.begin() {
+            return;
+        }
+        while let Some(job) = self.mailbox.next() {
+            self.hub.state.borrow_mut().outboxes.begin_tick();
+            if crate::socketio::guard(|| job(Io::new(&self.hub))).is_none() {
+                self.hub.state.borrow_mut().counters.handler_panics += 1;
+            }
+        }
+        self.drain_outputs();
+    }
+
+    fn accept(&mut self) {
+        if self.closing == Closing::Open {
+            self.reactor.accept(self.now.monotonic, self.budget.accepts_max);
+        }
+    }
+
+    fn expire(&mut self) {
+        while let Some((key, inbound)) = self.reactor.expire(self.now.monotonic) {
+            self.turn.deadlines += 1;
+            self.dispatch(key, inbound);
+        }
+        loop {
+            let due = self.hub.state.borrow_mut().timers.expire(self.now.monotonic);
+            let Some(timer) = due else { break };
+            self.turn.deadlines += 1;
+            self.handle_timer(timer);
+        }
+        self.sweep_slow();
+    }
+
+    fn handle_timer(&mut self, timer: Timer) {
+        if let Timer::Session(session) = timer {
+            self.session_timers[session.index()] = None;
+            let state = &mut *self.hub.state.borrow_mut();
+            state.engine.handle_deadline(self.now, session, &mut state.outboxes);
+        } else {
+            self.hub.handle_timer(timer);
+        }
+        self.drain_outputs();
+    }
+
+    fn reap(&mut self) {
+        self.reactor.reap();
+        if let Closing::Until(at) = self.closing {
+            if self.now.monotonic >= at {
+                for key in self.reactor.keys() {
+                    self.reactor.destroy(key);
+                }
+                self.reactor.reap();
+            }
+            if self.reactor.connections_len() == 0 {
+                self.closing = Closing::Closed;
+            }
+        }
+    }
+
+    fn finish_turn(&mut self) -> Turn {
+        self.turn.more = self.has_more();
+        self.turn.writes = self.reactor.counters.writes - self.turn.writes;
+        self.turn
+    }
+
+    fn has_more(&self) -> bool {
+        self.reactor.ready_len() > 0
+            || !self.posts.is_empty()
+            || (self.closing == Closing::Open && self.reactor.accepts(self.now.monotonic))
+            || self.hub.state.borrow().outboxes.has_listed()
+    }
+
+    /// One call of the host between two polls is one tick, as far as `volatile` is concerned.
+    fn begin_host_tick(&self) {
+        self.hub.state.borrow_mut().outboxes.begin_tick();
+    }
+}
+
+/// What the host asks for most, without `io()` before it.
+impl<N: Net> Server<N> {
+    /// Emits to everybody in `/`.
+    ///
+    /// # Panics
+    /// As [`Socket::emit`](crate::Socket::emit).
+    pub fn emit(&self, event: &str, args: impl crate::IntoArgs) -> crate::Emitted {
+        self.io().emit(event, args)
+    }
+
+    /// A broadcast to the members of a room (or several) of `/`.
+    pub fn to(&self, rooms: impl crate::RoomNames) -> crate::BroadcastOperator<'_> {
+        self.io().to(rooms)
+    }
+
+    /// Closes the server; see [`Io::close`]. Poll on until [`Server::is_closed`].
+    pub fn close(&self) {
+        self.io().close();
+    }
+}
+
+impl AsRawFd for Server {
+    /// The epoll descriptor: readable when `poll` has work that came from outside; it nests in
+    /// any event loop and stays the same for life.
+    fn as_raw_fd(&self) -> RawFd {
+        self.reactor.net().as_raw_fd()
+    }
+}
+
+impl AsFd for Server {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reactor.net().as_fd()
+    }
+}
+
+impl<N: Net> fmt::Debug for Server<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses)
+            .field("connections", &self.connections_len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The machine's clocks.
+fn system_clock() -> Box<dyn Fn() -> Now> {
+    let started = Instant::now();
+    Box::new(move || Now {
+        monotonic: started.elapsed(),
+        wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+    })
+}
+
+/// A smaller buffer would only mean more calls.
+const READ_BUFFER_BYTES_MIN: usize = 4 * 1_024;

@@ -1,0 +1,239 @@
+//! Reading: from ready connections up to the handlers, within the turn's budgets.
+
+use std::rc::Rc;
+
+use super::{Closing, Owner, Server};
+use crate::endpoint::WebSocketEvent;
+use crate::engineio::{Incoming, Lost as SessionLost, Payload, RawPacket};
+use crate::http::Request;
+use crate::reactor::net::Net;
+use crate::reactor::{Fill, Inbound, Lost};
+use crate::slots::{ConnectionKey, SessionKey};
+
+/// A POST body that is being dispatched; kept with its cursor when a budget runs out.
+pub(super) struct PostWork {
+    connection: ConnectionKey,
+    session: SessionKey,
+    payload: Payload,
+    request: Rc<Request>,
+}
+
+impl<N: Net> Server<N> {
+    /// Every connection that was ready when this began gets its slice, as long as the turn's
+    /// budget lasts.
+    pub(super) fn read(&mut self) {
+        for _ in 0..self.posts.len() {
+            if self.is_over_budget() {
+                return;
+            }
+            if let Some(work) = self.posts.pop_front() {
+                self.dispatch_post(work);
+            }
+        }
+        for _ in 0..self.reactor.ready_len() {
+            if self.is_over_budget() {
+                return;
+            }
+            let Some(key) = self.reactor.next_ready() else { return };
+            self.note_writable(key);
+            if self.is_held_back(key) {
+                self.reactor.list_ready(key);
+            } else {
+                self.read_connection(key);
+            }
+        }
+    }
+
+    fn read_connection(&mut self, key: ConnectionKey) {
+        self.hub.state.borrow_mut().outboxes.begin_tick();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let messages_before = self.turn.messages;
+        let mut bytes_left = self.budget.read_bytes_max;
+        loop {
+            let filled = match self.reactor.fill(key, &mut buffer) {
+                Fill::Filled(filled) => filled,
+                Fill::Empty => break,
+                Fill::Lost(lost) => {
+                    self.handle_lost(key, lost);
+                    break;
+                }
+            };
+            let mut at = 0;
+            let input = &mut buffer[..filled];
+            let messages_max = messages_before + self.budget.messages_max;
+            while self.turn.messages < messages_max && !self.is_over_budget() {
+                let now = self.now.monotonic;
+                let Some(inbound) = self.reactor.decode(now, key, input, &mut at) else { break };
+                self.dispatch(key, inbound);
+            }
+            bytes_left = bytes_left.saturating_sub(filled);
+            if at < filled && self.reactor.contains(key) {
+                self.reactor.keep(key, &input[at..]);
+            }
+            if bytes_left == 0 || self.turn.messages >= messages_max || self.is_over_budget() {
+                self.reactor.list_ready(key);
+                break;
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    pub(super) fn dispatch(&mut self, key: ConnectionKey, inbound: Inbound<'_>) {
+        match inbound {
+            Inbound::Text(text) => self.handle_frame(key, RawPacket::Text(&text)),
+            Inbound::Binary(bytes) => self.handle_frame(key, RawPacket::Binary(&bytes)),
+            Inbound::Head(request) => self.handle_head(key, request),
+            Inbound::Request(request) => self.handle_request(key, request),
+            Inbound::Refused(status) => self.handle_refused(key, status),
+            Inbound::Lost(lost) => self.handle_lost(key, lost),
+            Inbound::Control => {}
+        }
+    }
+
+    fn handle_frame(&mut self, key: ConnectionKey, packet: RawPacket<'_>) {
+        match self.reactor.owner(key) {
+            Owner::WebSocket(session) => self.handle_packet(session, key, packet, None),
+            Owner::Endpoint(endpoint) => {
+                self.turn.messages += 1;
+                let event = match packet {
+                    RawPacket::Text(text) => WebSocketEvent::Text(text),
+                    RawPacket::Binary(bytes) => WebSocketEvent::Binary(bytes),
+                };
+                self.endpoints.handle(&self.hub, endpoint, key, event);
+            }
+            _ => {}
+        }
+        self.drain_outputs();
+    }
+
+    /// One Engine.IO packet, up to the handlers. What it queued for many is noted, so that its
+    /// session can be held back while that is unsent.
+    fn handle_packet(
+        &mut self,
+        session: SessionKey,
+        key: ConnectionKey,
+        packet: RawPacket<'_>,
+        request: Option<&Request>,
+    ) {
+        let (incoming, bulk_before) = {
+            let state = &mut *self.hub.state.borrow_mut();
+            let outboxes = &mut state.outboxes;
+            let incoming = state.engine.handle_packet(self.now, session, key, packet, outboxes);
+            (incoming, state.outboxes.pushed_bulk())
+        };
+        let Some(incoming) = incoming else { return };
+        self.turn.messages += 1;
+        self.deliver(session, &incoming, request);
+        let bulk = self.hub.state.borrow().outboxes.pushed_bulk() - bulk_before;
+        if bulk > 0 {
+            self.turn_deliveries += usize::try_from(bulk).unwrap_or(usize::MAX);
+            self.fans_out.insert(session);
+        }
+    }
+
+    fn deliver(&mut self, session: SessionKey, incoming: &Incoming<'_>, request: Option<&Request>) {
+        if self.bare.is_declared() {
+            self.bare.handle_message(&self.hub, session, incoming, request);
+        } else {
+            self.hub.handle_message(session, incoming);
+        }
+    }
+
+    pub(super) fn begin_post(
+        &mut self,
+        connection: ConnectionKey,
+        session: SessionKey,
+        mut request: Request,
+    ) {
+        let payload = Payload::new(request.take_body());
+        let request = Rc::new(request);
+        self.dispatch_post(PostWork { connection, session, payload, request });
+    }
+
+    fn dispatch_post(&mut self, mut work: PostWork) {
+        self.hub.state.borrow_mut().outboxes.begin_tick();
+        let (session, connection) = (work.session, work.connection);
+        let request = Rc::clone(&work.request);
+        for _ in 0..self.budget.messages_max.max(1) {
+            if self.reactor.owner(connection) != Owner::Post(session) {
+                return;
+            }
+            let Some(packet) = work.payload.next_packet() else { break };
+            self.handle_packet(session, connection, packet, Some(&request));
+            self.drain_outputs();
+            if self.is_over_budget() {
+                break;
+            }
+        }
+        if !work.payload.is_done() {
+            self.posts.push_back(work);
+            return;
+        }
+        {
+            let state = &mut *self.hub.state.borrow_mut();
+            state.engine.finish_post(self.now, session, connection, &mut state.outboxes);
+        }
+        self.drain_outputs();
+    }
+
+    pub(super) fn handle_lost(&mut self, key: ConnectionKey, lost: Lost) {
+        let owner = self.reactor.owner(key);
+        self.reactor.set_owner(key, Owner::Nobody);
+        match owner {
+            Owner::Poll(session) | Owner::Post(session) | Owner::WebSocket(session) => {
+                let how = session_lost(lost);
+                let state = &mut *self.hub.state.borrow_mut();
+                let outboxes = &mut state.outboxes;
+                state.engine.handle_disconnect(self.now, session, key, how, outboxes);
+            }
+            Owner::Endpoint(endpoint) => {
+                self.endpoints.handle(&self.hub, endpoint, key, WebSocketEvent::Close);
+            }
+            Owner::Admission => {
+                self.admissions.remove(&key);
+            }
+            Owner::Nobody => {}
+        }
+        self.drain_outputs();
+    }
+
+    /// A connection that can be written to again has its session's messages flushed.
+    fn note_writable(&mut self, key: ConnectionKey) {
+        if !self.reactor.is_writable(key) {
+            return;
+        }
+        if let Owner::WebSocket(session) = self.reactor.owner(key) {
+            self.hub.state.borrow_mut().outboxes.unblock(session);
+        }
+        self.reactor.list_unflushed(key);
+    }
+
+    /// Whoever makes more than can be sent is not read for the moment: a session whose messages
+    /// fan out while the fan-out backs up, and a raw WebSocket whose peer doesn't read.
+    fn is_held_back(&self, key: ConnectionKey) -> bool {
+        match self.reactor.owner(key) {
+            Owner::WebSocket(session) => {
+                let outboxes = &self.hub.state.borrow().outboxes;
+                outboxes.bulk_len() > 0
+                    && outboxes.messages_total() > self.budget.backlog_messages_max
+                    && self.fans_out.contains(&session)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_over_budget(&self) -> bool {
+        self.turn.messages >= self.budget.messages_total_max
+            || self.turn_deliveries >= self.budget.deliveries_max
+            || self.closing == Closing::Closed
+    }
+}
+
+fn session_lost(lost: Lost) -> SessionLost {
+    match lost {
+        Lost::End | Lost::Timeout => SessionLost::Eof,
+        Lost::Reset => SessionLost::Reset,
+        Lost::Close => SessionLost::CloseFrame,
+        Lost::Failure(failure) => SessionLost::Failure(failure.close_code()),
+    }
+}

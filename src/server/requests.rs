@@ -1,0 +1,315 @@
+//! Requests: whose they are, and what becomes of them.
+
+use super::{Owner, Server};
+use crate::admission::Decision;
+use crate::endpoint::WebSocketEvent;
+use crate::engineio::{PostStart, Rejection, Route, Transport};
+use crate::http::{Request, Response, Status};
+use crate::reactor::net::Net;
+use crate::slots::{ConnectionKey, SessionKey};
+use crate::socketio::{Io, Opening, guard};
+use crate::websocket::{Acceptance, Handshake, HandshakeError, Limits};
+
+/// A handshake whose admission is being decided.
+#[derive(Debug)]
+pub(super) struct PendingAdmission {
+    request: Request,
+    transport: Transport,
+    protocol: Result<(), Rejection>,
+}
+
+impl<N: Net> Server<N> {
+    /// The head of a request with a body to come.
+    pub(super) fn handle_head(&mut self, key: ConnectionKey, request: Request) {
+        let mut bytes_max = self.body_bytes_max;
+        if self.engine_matches(&request) {
+            let route = self.hub.state.borrow().engine.route(&request);
+            match route {
+                Ok(Route::Post(session)) => match self.start_post(key, session, &request) {
+                    Some(allowed) => bytes_max = allowed,
+                    None => return,
+                },
+                Err(rejection) => return self.reject(key, &request, &rejection),
+                // A well-formed body that nobody asked for is read and ignored.
+                Ok(_) => {}
+            }
+        }
+        if let Err(status) = self.reactor.accept_body(self.now.monotonic, key, request, bytes_max) {
+            self.handle_refused(key, status);
+        }
+    }
+
+    /// The POST of a session; `None` if it was refused, the answer being on its way.
+    fn start_post(
+        &mut self,
+        key: ConnectionKey,
+        session: SessionKey,
+        request: &Request,
+    ) -> Option<usize> {
+        self.reactor.set_owner(key, Owner::Post(session));
+        let start = {
+            let state = &mut *self.hub.state.borrow_mut();
+            state.engine.handle_post(self.now, session, key, request, &mut state.outboxes)
+        };
+        self.drain_outputs();
+        match start {
+            PostStart::Accept { body_bytes_max } => Some(body_bytes_max),
+            PostStart::Refused => None,
+        }
+    }
+
+    /// A whole request.
+    pub(super) fn handle_request(&mut self, key: ConnectionKey, request: Request) {
+        self.turn.messages += 1;
+        if let Owner::Post(session) = self.reactor.owner(key) {
+            self.begin_post(key, session, request);
+        } else if self.engine_matches(&request) {
+            self.handle_engine_request(key, request);
+        } else if request.is_websocket_upgrade()
+            && let Some((endpoint, message_bytes_max)) = self.endpoints.find(request.path())
+        {
+            let fragments_max = self.hub.state.borrow().engine.config().fragments_max;
+            let limits = Limits { message_bytes_max, fragments_max };
+            if self.upgrade(key, &request, Some(limits)) {
+                self.reactor.set_owner(key, Owner::Endpoint(endpoint));
+                self.endpoints.handle(&self.hub, endpoint, key, WebSocketEvent::Open);
+            }
+        } else {
+            self.app.handle(&self.hub, key, request);
+        }
+        self.drain_outputs();
+    }
+
+    /// A request that was refused while its body came in.
+    pub(super) fn handle_refused(&mut self, key: ConnectionKey, status: Status) {
+        match self.reactor.owner(key) {
+            Owner::Post(session) if status == Status::CONTENT_TOO_LARGE => {
+                let state = &mut *self.hub.state.borrow_mut();
+                state.engine.post_too_large(self.now, session, key, &mut state.outboxes);
+            }
+            Owner::Post(_) => {
+                self.reactor.respond(self.now.monotonic, key, Response::from(status));
+                self.handle_lost(key, crate::reactor::Lost::End);
+            }
+            _ => self.reactor.respond(self.now.monotonic, key, Response::from(status)),
+        }
+        self.drain_outputs();
+    }
+
+    fn handle_engine_request(&mut self, key: ConnectionKey, request: Request) {
+        let route = self.hub.state.borrow().engine.route(&request);
+        match route {
+            Err(rejection) => self.reject(key, &request, &rejection),
+            Ok(Route::Preflight) => {
+                let response = self.hub.state.borrow().engine.preflight(&request);
+                self.reactor.respond(self.now.monotonic, key, response);
+            }
+            Ok(Route::Unsupported(_)) => {
+                let response = self.hub.state.borrow().engine.unsupported_method(&request);
+                self.reactor.respond(self.now.monotonic, key, response);
+            }
+            Ok(Route::Open { transport, protocol }) => {
+                self.admit(key, request, transport, protocol.map(|_| ()));
+            }
+            Ok(Route::Poll(session)) => {
+                self.reactor.set_owner(key, Owner::Poll(session));
+                let state = &mut *self.hub.state.borrow_mut();
+                let outboxes = &mut state.outboxes;
+                state.engine.handle_poll(self.now, session, key, &request, outboxes);
+            }
+            Ok(Route::Post(session)) => {
+                if self.start_post(key, session, &request).is_some() {
+                    self.begin_post(key, session, request);
+                }
+            }
+            Ok(Route::Probe(session)) => self.probe(key, session, &request),
+            Ok(Route::CloseAfterUpgrade) => {
+                if self.upgrade(key, &request, None) {
+                    self.reactor.close_websocket(self.now.monotonic, key, None, "");
+                }
+            }
+        }
+    }
+
+    /// Asks the host about a handshake, if it wants to be asked.
+    fn admit(
+        &mut self,
+        key: ConnectionKey,
+        request: Request,
+        transport: Transport,
+        protocol: Result<(), Rejection>,
+    ) {
+        let Some(admission) = self.admission.clone() else {
+            let pending = PendingAdmission { request, transport, protocol };
+            return self.open(key, pending, &[]);
+        };
+        self.reactor.set_owner(key, Owner::Admission);
+        let decision = Decision::new(&self.hub, key);
+        if guard(|| admission(Io::new(&self.hub), &request, decision)).is_none() {
+            self.hub.state.borrow_mut().counters.handler_panics += 1;
+        }
+        self.admissions.insert(key, PendingAdmission { request, transport, protocol });
+    }
+
+    pub(super) fn handle_admitted(&mut self, key: ConnectionKey, headers: &[(String, String)]) {
+        if let Some(pending) = self.admissions.remove(&key) {
+            self.reactor.set_owner(key, Owner::Nobody);
+            self.open(key, pending, headers);
+        }
+    }
+
+    pub(super) fn handle_not_admitted(&mut self, key: ConnectionKey, message: Option<String>) {
+        if let Some(pending) = self.admissions.remove(&key) {
+            self.reactor.set_owner(key, Owner::Nobody);
+            self.reject(key, &pending.request, &Rejection::Forbidden { message });
+        }
+    }
+
+    fn open(
+        &mut self,
+        key: ConnectionKey,
+        pending: PendingAdmission,
+        headers: &[(String, String)],
+    ) {
+        let PendingAdmission { request, transport, protocol } = pending;
+        match (transport, protocol) {
+            (Transport::Polling, Err(rejection)) => self.reject(key, &request, &rejection),
+            (Transport::Polling, Ok(())) => self.open_polling(key, request, headers),
+            (Transport::WebSocket, protocol) => {
+                if !self.upgrade(key, &request, None) {
+                    return;
+                }
+                match protocol {
+                    Ok(()) => self.open_websocket(key, request),
+                    // The reference judges the protocol too late: its refusal, in plain HTTP,
+                    // follows the 101.
+                    Err(rejection) => self.refuse_upgrade(key, &rejection),
+                }
+            }
+        }
+    }
+
+    fn open_polling(&mut self, key: ConnectionKey, request: Request, headers: &[(String, String)]) {
+        let session = {
+            let state = &mut *self.hub.state.borrow_mut();
+            let (entropy, outboxes) = (&mut *state.entropy, &mut state.outboxes);
+            state.engine.open_polling(self.now, key, &request, headers, entropy, outboxes)
+        };
+        self.handle_open(session, request);
+    }
+
+    fn open_websocket(&mut self, key: ConnectionKey, request: Request) {
+        let session = {
+            let state = &mut *self.hub.state.borrow_mut();
+            let (entropy, outboxes) = (&mut *state.entropy, &mut state.outboxes);
+            state.engine.open_websocket(self.now, key, &request, entropy, outboxes)
+        };
+        self.reactor.set_owner(key, Owner::WebSocket(session));
+        self.handle_open(session, request);
+    }
+
+    fn handle_open(&mut self, session: SessionKey, request: Request) {
+        if self.bare.is_declared() {
+            self.bare.handle_open(&self.hub, session, &request);
+        } else {
+            self.hub.handle_open(session, Some(Opening { request, issued: self.now.wall }));
+        }
+    }
+
+    fn probe(&mut self, key: ConnectionKey, session: SessionKey, request: &Request) {
+        if !self.upgrade(key, request, None) {
+            return;
+        }
+        self.reactor.set_owner(key, Owner::WebSocket(session));
+        let state = &mut *self.hub.state.borrow_mut();
+        state.engine.handle_probe(self.now, session, key, request, &mut state.outboxes);
+    }
+
+    /// Answers 101 and makes the connection a WebSocket, or refuses what is no proper handshake.
+    fn upgrade(&mut self, key: ConnectionKey, request: &Request, limits: Option<Limits>) -> bool {
+        match accept(request) {
+            Ok((acceptance, protocol)) => {
+                let headers = self.hub.state.borrow().engine.websocket_headers(request);
+                let head = switching_protocols(&acceptance, protocol.as_deref(), &headers);
+                self.reactor.upgrade(key, head, limits);
+                true
+            }
+            Err(error) => {
+                let mut response = Response::new(error.status()).html(error.message());
+                if let Some(versions) = error.supported_versions() {
+                    response = response.header("Sec-WebSocket-Version", versions);
+                }
+                self.respond_and_finish(key, response);
+                false
+            }
+        }
+    }
+
+    fn reject(&mut self, key: ConnectionKey, request: &Request, rejection: &Rejection) {
+        if request.is_websocket_upgrade() {
+            return self.refuse_upgrade(key, rejection);
+        }
+        let response = self.hub.state.borrow_mut().engine.reject(request, rejection);
+        self.reactor.respond(self.now.monotonic, key, response);
+    }
+
+    fn refuse_upgrade(&mut self, key: ConnectionKey, rejection: &Rejection) {
+        let bytes = self.hub.state.borrow_mut().engine.reject_upgrade(rejection);
+        self.reactor.queue(key, bytes.into());
+        self.reactor.finish(self.now.monotonic, key);
+    }
+
+    fn respond_and_finish(&mut self, key: ConnectionKey, response: Response) {
+        self.reactor.respond(self.now.monotonic, key, response);
+        self.reactor.finish(self.now.monotonic, key);
+    }
+
+    fn engine_matches(&self, request: &Request) -> bool {
+        self.hub.state.borrow().engine.matches(request.path())
+    }
+}
+
+/// Checks the WebSocket handshake of a request; gives the accept key and the first protocol that
+/// was offered.
+fn accept(request: &Request) -> Result<(String, Option<String>), HandshakeError> {
+    let joined = |name| {
+        let values: Vec<&str> = request.header_values(name).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    };
+    let (connection, upgrade) = (joined("connection"), joined("upgrade"));
+    let (key, version) = (joined("sec-websocket-key"), joined("sec-websocket-version"));
+    let protocol = joined("sec-websocket-protocol");
+    let handshake = Handshake {
+        method: request.method_name(),
+        version_minor: u8::from(request.version() == crate::http::Version::Http11),
+        connection: connection.as_deref(),
+        upgrade: upgrade.as_deref(),
+        key: key.as_deref(),
+        version: version.as_deref(),
+        protocol: protocol.as_deref(),
+    };
+    let Acceptance { accept_key, protocol } = handshake.check()?;
+    Ok((accept_key, protocol.map(str::to_owned)))
+}
+
+fn switching_protocols(
+    accept_key: &str,
+    protocol: Option<&str>,
+    headers: &[(&'static str, String)],
+) -> Vec<u8> {
+    let mut head = String::with_capacity(160);
+    head.push_str("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n");
+    head.push_str("Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+    head.push_str(accept_key);
+    head.push_str("\r\n");
+    let protocol = protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol));
+    let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+    for (name, value) in protocol.into_iter().chain(headers) {
+        head.push_str(name);
+        head.push_str(": ");
+        head.extend(value.chars().filter(|character| !character.is_control()));
+        head.push_str("\r\n");
+    }
+    head.push_str("\r\n");
+    head.into_bytes()
+}
