@@ -76,7 +76,7 @@ impl Ending {
     }
 
     /// A "transport error" with the reference's description.
-    pub(crate) const fn error(detail: &'static str) -> Self {
+    pub(crate) fn error(detail: &'static str) -> Self {
         Self {
             detail: Some(detail),
             ..Self::new(DisconnectReason::TransportError, Farewell::Close)
@@ -106,8 +106,7 @@ impl Session {
         if self.channel.websocket().is_some() {
             return Err(Ending::new(reason, Farewell::Graceful));
         }
-        let is_waiting =
-            self.ping_behind.is_some() || !context.outboxes.is_empty(context.session);
+        let is_waiting = self.ping_behind.is_some() || !context.outboxes.is_empty(context.session);
         match (self.has_get(), is_waiting) {
             (true, false) => return Err(Ending::new(reason, Farewell::Close)),
             (true, true) => self.flush_poll(context),

@@ -14,6 +14,8 @@
 //! > GET  ?EIO=4&transport=polling&sid=...   < 4hello
 //! ```
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -21,7 +23,7 @@ use hashbrown::HashTable;
 use crate::config::{Cookie, EngineConfig, SameSite};
 use crate::deadlines::Now;
 use crate::entropy::Entropy;
-use crate::http::{Method, Request, Response};
+use crate::http::{Request, Response};
 use crate::message::{TEXT_FRAME, push_frame};
 use crate::outbox::{Outboxes, Sink};
 use crate::slots::{ConnectionKey, SessionKey, Slots};
@@ -69,7 +71,6 @@ use session::Session;
 use transport::Channel;
 
 /// All sessions of a server.
-#[derive(Debug)]
 pub(crate) struct Engine {
     shared: Shared,
     sessions: Slots<Session>,
@@ -82,7 +83,6 @@ pub(crate) struct Engine {
     open_tails: OpenTails,
 }
 
-#[derive(Debug)]
 struct OpenTails {
     polling: Box<str>,
     websocket: Box<str>,
@@ -97,7 +97,7 @@ impl Engine {
             open_tails: OpenTails::new(&config),
             shared: Shared {
                 config,
-                outputs: std::collections::VecDeque::new(),
+                outputs: VecDeque::new(),
                 counters: EngineCounters::default(),
                 websocket_sessions: 0,
             },
@@ -137,6 +137,7 @@ impl Engine {
             response = response.header(name, value);
         }
         self.shared.outputs.push_back(Output::Respond { connection, response });
+        self.announce(now, session, outboxes);
         session
     }
 
@@ -158,6 +159,7 @@ impl Engine {
         self.shared.counters.packets_sent += 1;
         let frame = Frame::Owned(frame.into_boxed_slice());
         self.shared.outputs.push_back(Output::Send { connection, frame });
+        self.announce(now, session, outboxes);
         session
     }
 
@@ -313,9 +315,7 @@ impl Engine {
         reason: DisconnectReason,
         outboxes: &mut Outboxes,
     ) {
-        self.visit(now, session, outboxes, |session, context| {
-            session.close(how, reason, context)
-        });
+        self.visit(now, session, outboxes, |session, context| session.close(how, reason, context));
     }
 
     /// Runs one input on one session, removes the session if that ended it, and keeps its deadline
@@ -365,9 +365,13 @@ impl Engine {
             sessions.get(key.cast()).map_or(0, |session| hasher.hash_one(session.sid))
         });
         outboxes.open(key, sink);
-        self.shared.outputs.push_back(Output::Opened { session: key });
-        self.visit(now, key, outboxes, |_, _| Ok(()));
         (key, sid)
+    }
+
+    /// Tells of a new session after its open packet, as the reference does.
+    fn announce(&mut self, now: Now, session: SessionKey, outboxes: &mut Outboxes) {
+        self.shared.outputs.push_back(Output::Opened { session });
+        self.visit(now, session, outboxes, |_, _| Ok(()));
     }
 
     fn remove(&mut self, now: Now, key: SessionKey, ending: Ending, outboxes: &mut Outboxes) {
@@ -487,6 +491,16 @@ impl Engine {
 
     fn session(&self, key: SessionKey) -> Option<&Session> {
         self.sessions.get(key.cast())
+    }
+}
+
+impl fmt::Debug for Engine {
+    /// Says how many sessions there are, not which: their ids are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("path", &self.path)
+            .field("sessions", &self.len())
+            .finish_non_exhaustive()
     }
 }
 

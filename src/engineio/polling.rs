@@ -63,11 +63,7 @@ enum UserAgent {
 }
 
 impl Asker {
-    pub(crate) fn new(
-        connection: ConnectionKey,
-        request: &Request,
-        config: &EngineConfig,
-    ) -> Self {
+    pub(crate) fn new(connection: ConnectionKey, request: &Request, config: &EngineConfig) -> Self {
         let client = match request.header("user-agent") {
             Some(name) if name.contains(";MSIE") || name.contains("Trident/") => {
                 UserAgent::InternetExplorer

@@ -131,8 +131,7 @@ impl Engine {
         if self.len() >= self.sessions_max {
             return Err(Rejection::TooManySessions);
         }
-        let protocol =
-            Protocol::of(query.eio.as_deref()).ok_or(Rejection::UnsupportedProtocol);
+        let protocol = Protocol::of(query.eio.as_deref()).ok_or(Rejection::UnsupportedProtocol);
         Ok(Route::Open { transport, protocol })
     }
 

@@ -63,7 +63,12 @@ pub(crate) enum Lost {
 }
 
 impl Session {
-    pub(crate) fn new(sid: Sid, protocol: Protocol, heartbeat: Heartbeat, channel: Channel) -> Self {
+    pub(crate) fn new(
+        sid: Sid,
+        protocol: Protocol,
+        heartbeat: Heartbeat,
+        channel: Channel,
+    ) -> Self {
         Self {
             sid,
             protocol,
