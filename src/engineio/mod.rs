@@ -20,12 +20,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::config::{Cookie, EngineConfig, SameSite};
+use crate::config::EngineConfig;
 use crate::deadlines::Now;
-use crate::entropy::Entropy;
 use crate::http::{Request, Response};
-use crate::message::{TEXT_FRAME, push_frame};
-use crate::outbox::{Outboxes, Sink};
+use crate::outbox::Outboxes;
 use crate::slots::{ConnectionKey, SessionKey, Slots};
 
 mod closing;
@@ -33,6 +31,7 @@ mod compression;
 mod context;
 mod cors;
 mod counters;
+mod handshake;
 mod heartbeat;
 mod output;
 mod packet;
@@ -64,11 +63,10 @@ pub use transport::Transport;
 
 use closing::Ending;
 use context::{Context, Shared};
-use heartbeat::Heartbeat;
-use polling::{Asker, Polling};
+use handshake::OpenTails;
+use polling::Asker;
 use query::Query;
 use session::Session;
-use transport::Channel;
 
 /// All sessions of a server.
 pub(crate) struct Engine {
@@ -81,11 +79,6 @@ pub(crate) struct Engine {
     path: Box<str>,
     /// What follows the id in the open packet, by transport.
     open_tails: OpenTails,
-}
-
-struct OpenTails {
-    polling: Box<str>,
-    websocket: Box<str>,
 }
 
 impl Engine {
@@ -111,56 +104,6 @@ impl Engine {
     /// The next thing to do; drain it before the next input.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.shared.outputs.pop_front()
-    }
-
-    /// Opens a session for a polling handshake and answers it. `headers` are the host's, for this
-    /// answer only.
-    pub(crate) fn open_polling(
-        &mut self,
-        now: Now,
-        connection: ConnectionKey,
-        request: &Request,
-        headers: &[(String, String)],
-        entropy: &mut dyn Entropy,
-        outboxes: &mut Outboxes,
-    ) -> SessionKey {
-        let channel = Channel::Polling(Polling::default());
-        let (session, sid) = self.open(now, channel, entropy, outboxes);
-        let asker = Asker::new(connection, request, &self.shared.config);
-        let packet = self.open_tails.packet(sid, Transport::Polling);
-        let mut response =
-            asker.payload(polling::PollBody::control(packet.as_bytes()), &mut self.shared);
-        if let Some(cookie) = &self.shared.config.cookie {
-            response = response.header("Set-Cookie", set_cookie(cookie, sid));
-        }
-        for (name, value) in headers {
-            response = response.header(name, value);
-        }
-        self.shared.outputs.push_back(Output::Respond { connection, response });
-        self.announce(now, session, outboxes);
-        session
-    }
-
-    /// Opens a session on a WebSocket whose 101 has been written.
-    pub(crate) fn open_websocket(
-        &mut self,
-        now: Now,
-        connection: ConnectionKey,
-        request: &Request,
-        entropy: &mut dyn Entropy,
-        outboxes: &mut Outboxes,
-    ) -> SessionKey {
-        let form = Query::of(request).websocket_form();
-        let channel = Channel::WebSocket { connection, form };
-        let (session, sid) = self.open(now, channel, entropy, outboxes);
-        let packet = self.open_tails.packet(sid, Transport::WebSocket);
-        let mut frame = Vec::with_capacity(packet.len() + 4);
-        push_frame(&mut frame, TEXT_FRAME, packet.as_bytes());
-        self.shared.counters.packets_sent += 1;
-        let frame = Frame::Owned(frame.into_boxed_slice());
-        self.shared.outputs.push_back(Output::Send { connection, frame });
-        self.announce(now, session, outboxes);
-        session
     }
 
     /// A GET routed as [`Route::Poll`].
@@ -342,38 +285,6 @@ impl Engine {
         }
     }
 
-    fn open(
-        &mut self,
-        now: Now,
-        channel: Channel,
-        entropy: &mut dyn Entropy,
-        outboxes: &mut Outboxes,
-    ) -> (SessionKey, Sid) {
-        let sid = Sid::generate(entropy);
-        let heartbeat = Heartbeat::start(now.monotonic, &self.shared.config, entropy);
-        let sink = match channel.websocket() {
-            Some((connection, form)) => Sink::WebSocket(connection, form),
-            None => Sink::Held,
-        };
-        let transport = channel.transport();
-        self.shared.counters.count_opened(transport);
-        self.shared.websocket_sessions += usize::from(transport == Transport::WebSocket);
-        let session = Session::new(sid, Protocol::V4, heartbeat, channel);
-        let key = self.sessions.insert(session).cast();
-        let (sessions, hasher) = (&self.sessions, &self.hasher);
-        self.index.insert_unique(hasher.hash_one(sid), key, |key| {
-            sessions.get(key.cast()).map_or(0, |session| hasher.hash_one(session.sid))
-        });
-        outboxes.open(key, sink);
-        (key, sid)
-    }
-
-    /// Tells of a new session after its open packet, as the reference does.
-    fn announce(&mut self, now: Now, session: SessionKey, outboxes: &mut Outboxes) {
-        self.shared.outputs.push_back(Output::Opened { session });
-        self.visit(now, session, outboxes, |_, _| Ok(()));
-    }
-
     fn remove(&mut self, now: Now, key: SessionKey, ending: Ending, outboxes: &mut Outboxes) {
         let Some(session) = self.sessions.remove(key.cast()) else { return };
         let hash = self.hasher.hash_one(session.sid);
@@ -502,55 +413,4 @@ impl fmt::Debug for Engine {
             .field("sessions", &self.len())
             .finish_non_exhaustive()
     }
-}
-
-impl OpenTails {
-    fn new(config: &EngineConfig) -> Self {
-        let tail = |upgrades: &str| {
-            format!(
-                "\",\"upgrades\":[{upgrades}],\"pingInterval\":{},\"pingTimeout\":{},\
-                 \"maxPayload\":{}}}",
-                config.ping_interval.as_millis(),
-                config.ping_timeout.as_millis(),
-                config.payload_bytes_max,
-            )
-            .into_boxed_str()
-        };
-        let can_upgrade = config.allow_upgrades && config.transports.websocket();
-        Self { polling: tail(if can_upgrade { "\"websocket\"" } else { "" }), websocket: tail("") }
-    }
-
-    fn packet(&self, sid: Sid, transport: Transport) -> String {
-        let tail = match transport {
-            Transport::Polling => &self.polling,
-            Transport::WebSocket => &self.websocket,
-        };
-        ["0{\"sid\":\"", sid.as_str(), tail].concat()
-    }
-}
-
-/// `io=lv_VI97HAXpY6yYWAAAB; Path=/; HttpOnly; SameSite=Lax`
-fn set_cookie(cookie: &Cookie, sid: Sid) -> String {
-    let mut line = format!("{}={sid}", cookie.name);
-    if let Some(age) = cookie.max_age {
-        line.push_str("; Max-Age=");
-        line.push_str(&age.as_secs().to_string());
-    }
-    if let Some(path) = &cookie.path {
-        line.push_str("; Path=");
-        line.push_str(path);
-    }
-    if cookie.http_only {
-        line.push_str("; HttpOnly");
-    }
-    if cookie.secure {
-        line.push_str("; Secure");
-    }
-    line.push_str(match cookie.same_site {
-        Some(SameSite::Strict) => "; SameSite=Strict",
-        Some(SameSite::Lax) => "; SameSite=Lax",
-        Some(SameSite::None) => "; SameSite=None",
-        None => "",
-    });
-    line
 }

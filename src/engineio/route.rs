@@ -9,8 +9,6 @@
 //! POST /socket.io/?EIO=4&transport=polling&sid=...        Post
 //! ```
 
-use std::borrow::Cow;
-
 use super::Engine;
 use super::query::Query;
 use super::rejection::Rejection;
@@ -78,12 +76,12 @@ impl Engine {
         &self,
         request: &Request,
         query: &Query<'_>,
-        sid: &Cow<'_, str>,
+        sid: &str,
         transport: Transport,
         is_upgrade: bool,
     ) -> Result<Route, Rejection> {
         let Some((key, session)) = self.find(sid) else {
-            return Err(Rejection::SessionUnknown { sid: sid.as_ref().to_owned() });
+            return Err(Rejection::SessionUnknown { sid: sid.to_owned() });
         };
         let previous = session.channel.transport();
         if !is_upgrade && transport != previous {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::*;
 use crate::entropy::SeededEntropy;
 use crate::message::Message;
-use crate::outbox::Lane;
+use crate::outbox::{Lane, Sink};
 use crate::slots::Key;
 
 /// Plays the conductor: hands inputs in, writes down what comes out, fires deadlines.

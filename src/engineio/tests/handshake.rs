@@ -57,7 +57,7 @@ fn websocket_byte_for_byte() {
 #[test]
 fn no_upgrades_where_they_are_off() {
     for change in [(|config| config.allow_upgrades = false) as fn(&mut EngineConfig), |config| {
-        config.transports = Transports::Polling
+        config.transports = Transports::Polling;
     }] {
         let mut driver = Driver::with(change);
         open(&mut driver, &get(POLLING), &[]);

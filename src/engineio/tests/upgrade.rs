@@ -85,7 +85,9 @@ fn other_packets_close_the_probe_only() {
         let probe = driver.probe(session);
         driver.text(session, probe, text);
         assert_eq!(driver.events(), ["2 close"], "{text:?}");
-        driver.text(session, probe, "5");
+        for late in ["4late", "5", "x", "1"] {
+            driver.text(session, probe, late);
+        }
         driver.lose(session, probe, Lost::CloseFrame);
         assert_eq!(driver.engine.transport(session), Some(Transport::Polling));
         assert!(driver.incoming.is_empty());
