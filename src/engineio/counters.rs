@@ -10,6 +10,14 @@ use super::reason::DisconnectReason;
 use super::transport::Transport;
 
 /// Counters of Engine.IO since the server started.
+///
+/// ```
+/// use throng::{DisconnectReason, EngineCounters};
+///
+/// let counters = EngineCounters::default();
+/// assert_eq!(counters.closed(DisconnectReason::PingTimeout), 0);
+/// assert_eq!(counters.rejected(1), 0);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EngineCounters {
