@@ -390,10 +390,6 @@ impl Engine {
         self.session(session).map(|session| session.sid)
     }
 
-    pub(crate) fn protocol(&self, session: SessionKey) -> Option<Protocol> {
-        self.session(session).map(|session| session.protocol)
-    }
-
     /// The WebSocket that carries a session.
     pub(crate) fn websocket(&self, session: SessionKey) -> Option<ConnectionKey> {
         let (connection, _) = self.session(session)?.channel.websocket()?;
