@@ -240,7 +240,7 @@ impl Engine {
         self.visit(now, session, outboxes, Session::handle_deadline);
     }
 
-    /// Answers the held GET of a session that the outboxes listed under [`Sink::Poll`].
+    /// Answers the held GET of a session that the outboxes listed as `Sink::Poll`.
     pub(crate) fn flush_poll(&mut self, now: Now, session: SessionKey, outboxes: &mut Outboxes) {
         self.visit(now, session, outboxes, |session, context| {
             session.flush_poll(context);

@@ -1,8 +1,8 @@
 //! What a request to Engine.IO asks for, judged in the reference's order without changing a thing.
 //!
-//! preflight → transport → `Origin` → session → its transport → its protocol → method → WebSocket
-//! → origin of the WebSocket → number of sessions → protocol. Behind `route` the host may be asked;
-//! it comes before the last of these, which is why that one is part of the answer.
+//! Preflight, transport, `Origin`, session, its transport, its protocol, method, WebSocket, origin
+//! of the WebSocket, number of sessions, protocol. After `route` the host may be asked; it comes
+//! before the last of these, which is why that one is part of the answer.
 //!
 //! ```text
 //! GET /socket.io/?EIO=4&transport=polling                 Open
