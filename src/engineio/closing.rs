@@ -106,13 +106,11 @@ impl Session {
         if self.channel.websocket().is_some() {
             return Err(Ending::new(reason, Farewell::Graceful));
         }
-        let is_waiting = self.ping_behind.is_some() || !context.outboxes.is_empty(context.session);
-        match (self.has_get(), is_waiting) {
-            (true, false) => return Err(Ending::new(reason, Farewell::Close)),
-            (true, true) => self.flush_poll(context),
-            (false, _) => {}
+        if self.has_get() && !self.has_waiting(context) {
+            return Err(Ending::new(reason, Farewell::Close));
         }
-        self.phase = if is_waiting && !self.ping_and_outbox_are_empty(context) {
+        self.flush_poll(context);
+        self.phase = if self.has_waiting(context) {
             Phase::Draining { reason }
         } else {
             Phase::Lingering { reason, until: context.now.saturating_add(LINGER_TIMEOUT) }
@@ -122,8 +120,9 @@ impl Session {
         Ok(())
     }
 
-    fn ping_and_outbox_are_empty(&self, context: &Context<'_>) -> bool {
-        self.ping_behind.is_none() && context.outboxes.is_empty(context.session)
+    /// Whether an open session has something for the next GET.
+    fn has_waiting(&self, context: &Context<'_>) -> bool {
+        self.ping_behind.is_some() || !context.outboxes.is_empty(context.session)
     }
 
     /// Carries out an ending; the session has been taken out of the engine already.

@@ -10,6 +10,14 @@ use super::reason::DisconnectReason;
 use super::transport::Transport;
 
 /// Counters of Engine.IO since the server started.
+///
+/// ```
+/// use throng::{DisconnectReason, EngineCounters};
+///
+/// let counters = EngineCounters::default();
+/// assert_eq!(counters.closed(DisconnectReason::PingTimeout), 0);
+/// assert_eq!(counters.rejected(1), 0);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EngineCounters {
@@ -19,7 +27,7 @@ pub struct EngineCounters {
     pub opened_websocket: u64,
     /// Packets received on main transports, whatever their type.
     pub packets_received: u64,
-    /// Packets that polling answers carried, and control packets sent on WebSockets.
+    /// Packets that polling answers carried, and control packets sent as frames.
     pub packets_sent: u64,
     /// Pings sent or buffered.
     pub pings: u64,
@@ -33,11 +41,11 @@ pub struct EngineCounters {
     pub posts_too_large: u64,
     /// Sessions that went from polling to WebSocket.
     pub upgrades: u64,
-    /// Probing WebSockets that ended otherwise: a wrong packet, a failure, the end of the session.
+    /// Upgrades that ended otherwise: by a wrong packet, a failure, the end of the session.
     pub probes_failed: u64,
-    /// Probing WebSockets that took longer than the upgrade timeout.
+    /// Upgrades that took longer than the upgrade timeout.
     pub probes_timed_out: u64,
-    /// WebSockets with the id of a session that had upgraded or was about to, closed at once.
+    /// Upgrades of a session that was gone, had upgraded or was about to; closed at once.
     pub probes_refused: u64,
     closed: [u64; DisconnectReason::ALL.len()],
     rejected: [u64; REJECTION_CODES],

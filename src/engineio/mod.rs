@@ -14,16 +14,16 @@
 //! > GET  ?EIO=4&transport=polling&sid=...   < 4hello
 //! ```
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::config::{Cookie, EngineConfig, SameSite};
+use crate::config::EngineConfig;
 use crate::deadlines::Now;
-use crate::entropy::Entropy;
-use crate::http::{Method, Request, Response};
-use crate::message::{TEXT_FRAME, push_frame};
-use crate::outbox::{Outboxes, Sink};
+use crate::http::{Request, Response};
+use crate::outbox::Outboxes;
 use crate::slots::{ConnectionKey, SessionKey, Slots};
 
 mod closing;
@@ -31,6 +31,7 @@ mod compression;
 mod context;
 mod cors;
 mod counters;
+mod handshake;
 mod heartbeat;
 mod output;
 mod packet;
@@ -62,14 +63,12 @@ pub use transport::Transport;
 
 use closing::Ending;
 use context::{Context, Shared};
-use heartbeat::Heartbeat;
-use polling::{Asker, Polling};
+use handshake::OpenTails;
+use polling::Asker;
 use query::Query;
 use session::Session;
-use transport::Channel;
 
 /// All sessions of a server.
-#[derive(Debug)]
 pub(crate) struct Engine {
     shared: Shared,
     sessions: Slots<Session>,
@@ -82,12 +81,6 @@ pub(crate) struct Engine {
     open_tails: OpenTails,
 }
 
-#[derive(Debug)]
-struct OpenTails {
-    polling: Box<str>,
-    websocket: Box<str>,
-}
-
 impl Engine {
     pub(crate) fn new(config: EngineConfig, sessions_max: usize) -> Self {
         let path = config.path.strip_suffix('/').unwrap_or(&config.path);
@@ -97,7 +90,7 @@ impl Engine {
             open_tails: OpenTails::new(&config),
             shared: Shared {
                 config,
-                outputs: std::collections::VecDeque::new(),
+                outputs: VecDeque::new(),
                 counters: EngineCounters::default(),
                 websocket_sessions: 0,
             },
@@ -111,54 +104,6 @@ impl Engine {
     /// The next thing to do; drain it before the next input.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.shared.outputs.pop_front()
-    }
-
-    /// Opens a session for a polling handshake and answers it. `headers` are the host's, for this
-    /// answer only.
-    pub(crate) fn open_polling(
-        &mut self,
-        now: Now,
-        connection: ConnectionKey,
-        request: &Request,
-        headers: &[(String, String)],
-        entropy: &mut dyn Entropy,
-        outboxes: &mut Outboxes,
-    ) -> SessionKey {
-        let channel = Channel::Polling(Polling::default());
-        let (session, sid) = self.open(now, channel, entropy, outboxes);
-        let asker = Asker::new(connection, request, &self.shared.config);
-        let packet = self.open_tails.packet(sid, Transport::Polling);
-        let mut response =
-            asker.payload(polling::PollBody::control(packet.as_bytes()), &mut self.shared);
-        if let Some(cookie) = &self.shared.config.cookie {
-            response = response.header("Set-Cookie", set_cookie(cookie, sid));
-        }
-        for (name, value) in headers {
-            response = response.header(name, value);
-        }
-        self.shared.outputs.push_back(Output::Respond { connection, response });
-        session
-    }
-
-    /// Opens a session on a WebSocket whose 101 has been written.
-    pub(crate) fn open_websocket(
-        &mut self,
-        now: Now,
-        connection: ConnectionKey,
-        request: &Request,
-        entropy: &mut dyn Entropy,
-        outboxes: &mut Outboxes,
-    ) -> SessionKey {
-        let form = Query::of(request).websocket_form();
-        let channel = Channel::WebSocket { connection, form };
-        let (session, sid) = self.open(now, channel, entropy, outboxes);
-        let packet = self.open_tails.packet(sid, Transport::WebSocket);
-        let mut frame = Vec::with_capacity(packet.len() + 4);
-        push_frame(&mut frame, TEXT_FRAME, packet.as_bytes());
-        self.shared.counters.packets_sent += 1;
-        let frame = Frame::Owned(frame.into_boxed_slice());
-        self.shared.outputs.push_back(Output::Send { connection, frame });
-        session
     }
 
     /// A GET routed as [`Route::Poll`].
@@ -295,7 +240,7 @@ impl Engine {
         self.visit(now, session, outboxes, Session::handle_deadline);
     }
 
-    /// Answers the held GET of a session that the outboxes listed under [`Sink::Poll`].
+    /// Answers the held GET of a session that the outboxes listed as `Sink::Poll`.
     pub(crate) fn flush_poll(&mut self, now: Now, session: SessionKey, outboxes: &mut Outboxes) {
         self.visit(now, session, outboxes, |session, context| {
             session.flush_poll(context);
@@ -338,34 +283,6 @@ impl Engine {
                 None
             }
         }
-    }
-
-    fn open(
-        &mut self,
-        now: Now,
-        channel: Channel,
-        entropy: &mut dyn Entropy,
-        outboxes: &mut Outboxes,
-    ) -> (SessionKey, Sid) {
-        let sid = Sid::generate(entropy);
-        let heartbeat = Heartbeat::start(now.monotonic, &self.shared.config, entropy);
-        let sink = match channel.websocket() {
-            Some((connection, form)) => Sink::WebSocket(connection, form),
-            None => Sink::Held,
-        };
-        let transport = channel.transport();
-        self.shared.counters.count_opened(transport);
-        self.shared.websocket_sessions += usize::from(transport == Transport::WebSocket);
-        let session = Session::new(sid, Protocol::V4, heartbeat, channel);
-        let key = self.sessions.insert(session).cast();
-        let (sessions, hasher) = (&self.sessions, &self.hasher);
-        self.index.insert_unique(hasher.hash_one(sid), key, |key| {
-            sessions.get(key.cast()).map_or(0, |session| hasher.hash_one(session.sid))
-        });
-        outboxes.open(key, sink);
-        self.shared.outputs.push_back(Output::Opened { session: key });
-        self.visit(now, key, outboxes, |_, _| Ok(()));
-        (key, sid)
     }
 
     fn remove(&mut self, now: Now, key: SessionKey, ending: Ending, outboxes: &mut Outboxes) {
@@ -473,10 +390,6 @@ impl Engine {
         self.session(session).map(|session| session.sid)
     }
 
-    pub(crate) fn protocol(&self, session: SessionKey) -> Option<Protocol> {
-        self.session(session).map(|session| session.protocol)
-    }
-
     /// The WebSocket that carries a session.
     pub(crate) fn websocket(&self, session: SessionKey) -> Option<ConnectionKey> {
         let (connection, _) = self.session(session)?.channel.websocket()?;
@@ -488,53 +401,12 @@ impl Engine {
     }
 }
 
-impl OpenTails {
-    fn new(config: &EngineConfig) -> Self {
-        let tail = |upgrades: &str| {
-            format!(
-                "\",\"upgrades\":[{upgrades}],\"pingInterval\":{},\"pingTimeout\":{},\
-                 \"maxPayload\":{}}}",
-                config.ping_interval.as_millis(),
-                config.ping_timeout.as_millis(),
-                config.payload_bytes_max,
-            )
-            .into_boxed_str()
-        };
-        let can_upgrade = config.allow_upgrades && config.transports.websocket();
-        Self { polling: tail(if can_upgrade { "\"websocket\"" } else { "" }), websocket: tail("") }
+impl fmt::Debug for Engine {
+    /// Says how many sessions there are, not which: their ids are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("path", &self.path)
+            .field("sessions", &self.len())
+            .finish_non_exhaustive()
     }
-
-    fn packet(&self, sid: Sid, transport: Transport) -> String {
-        let tail = match transport {
-            Transport::Polling => &self.polling,
-            Transport::WebSocket => &self.websocket,
-        };
-        ["0{\"sid\":\"", sid.as_str(), tail].concat()
-    }
-}
-
-/// `io=lv_VI97HAXpY6yYWAAAB; Path=/; HttpOnly; SameSite=Lax`
-fn set_cookie(cookie: &Cookie, sid: Sid) -> String {
-    let mut line = format!("{}={sid}", cookie.name);
-    if let Some(age) = cookie.max_age {
-        line.push_str("; Max-Age=");
-        line.push_str(&age.as_secs().to_string());
-    }
-    if let Some(path) = &cookie.path {
-        line.push_str("; Path=");
-        line.push_str(path);
-    }
-    if cookie.http_only {
-        line.push_str("; HttpOnly");
-    }
-    if cookie.secure {
-        line.push_str("; Secure");
-    }
-    line.push_str(match cookie.same_site {
-        Some(SameSite::Strict) => "; SameSite=Strict",
-        Some(SameSite::Lax) => "; SameSite=Lax",
-        Some(SameSite::None) => "; SameSite=None",
-        None => "",
-    });
-    line
 }

@@ -134,6 +134,11 @@ pub(crate) struct PollBody {
 }
 
 impl PollBody {
+    /// A body of the open packet, which counts as compressible like a message.
+    pub(crate) fn open(packet: &str) -> Self {
+        Self { bytes: packet.as_bytes().to_vec(), packets: 1, compress: true }
+    }
+
     /// A body of one control packet, or of several with their separators.
     pub(crate) fn control(packets: &[u8]) -> Self {
         Self { bytes: packets.to_vec(), packets: 1, compress: false }

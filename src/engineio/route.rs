@@ -1,15 +1,13 @@
 //! What a request to Engine.IO asks for, judged in the reference's order without changing a thing.
 //!
-//! preflight → transport → `Origin` → session → its transport → its protocol → method → WebSocket
-//! → origin of the WebSocket → number of sessions → protocol. Behind `route` the host may be asked;
-//! it comes before the last of these, which is why that one is part of the answer.
+//! Preflight, transport, `Origin`, session, its transport, its protocol, method, WebSocket, origin
+//! of the WebSocket, number of sessions, protocol. After `route` the host may be asked; it comes
+//! before the last of these, which is why that one is part of the answer.
 //!
 //! ```text
 //! GET /socket.io/?EIO=4&transport=polling                 Open
 //! POST /socket.io/?EIO=4&transport=polling&sid=...        Post
 //! ```
-
-use std::borrow::Cow;
 
 use super::Engine;
 use super::query::Query;
@@ -78,12 +76,12 @@ impl Engine {
         &self,
         request: &Request,
         query: &Query<'_>,
-        sid: &Cow<'_, str>,
+        sid: &str,
         transport: Transport,
         is_upgrade: bool,
     ) -> Result<Route, Rejection> {
         let Some((key, session)) = self.find(sid) else {
-            return Err(Rejection::SessionUnknown { sid: sid.as_ref().to_owned() });
+            return Err(Rejection::SessionUnknown { sid: sid.to_owned() });
         };
         let previous = session.channel.transport();
         if !is_upgrade && transport != previous {

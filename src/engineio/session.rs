@@ -165,15 +165,13 @@ impl Session {
         if self.probe.as_ref().is_some_and(|probe| probe.connection == connection) {
             return self.handle_probe_packet(raw, context).map(|()| None);
         }
-        match &mut self.channel {
+        let is_ours = match &mut self.channel {
             Channel::Polling(polling) => polling.begin_handling(connection),
             Channel::WebSocket { connection: main, .. }
-            | Channel::Upgraded { connection: main, .. }
-                if *main != connection =>
-            {
-                return Ok(None);
-            }
-            Channel::WebSocket { .. } | Channel::Upgraded { .. } => {}
+            | Channel::Upgraded { connection: main, .. } => *main == connection,
+        };
+        if !is_ours {
+            return Ok(None);
         }
         let packet = Packet::decode(raw);
         // On a WebSocket a close packet means nothing: there the connection itself is closed.
@@ -348,12 +346,15 @@ impl Session {
 }
 
 impl Polling {
-    /// The first packet of a POST says that its whole body is there.
-    fn begin_handling(&mut self, connection: ConnectionKey) {
-        if let Some(post) = &mut self.post
-            && post.asker.connection == connection
-        {
-            post.stage = Stage::Handling;
+    /// The first packet of a POST says that its whole body is there. What comes otherwise, on a
+    /// WebSocket that has failed to upgrade for one, isn't this session's: `false`.
+    fn begin_handling(&mut self, connection: ConnectionKey) -> bool {
+        match &mut self.post {
+            Some(post) if post.asker.connection == connection => {
+                post.stage = Stage::Handling;
+                true
+            }
+            _ => false,
         }
     }
 

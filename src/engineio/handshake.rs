@@ -1,0 +1,166 @@
+//! The handshake: a new session, its open packet and its cookie.
+//!
+//! Whether a request may open one is `route`'s business.
+//!
+//! ```text
+//! 0{"sid":"lv_VI97HAXpY6yYWAAAB","upgrades":["websocket"],"pingInterval":25000,...}
+//! Set-Cookie: io=lv_VI97HAXpY6yYWAAAB; Path=/; HttpOnly; SameSite=Lax
+//! ```
+
+use std::hash::BuildHasher;
+
+use super::Engine;
+use super::heartbeat::Heartbeat;
+use super::output::{Frame, Output};
+use super::polling::{Asker, PollBody, Polling};
+use super::query::Query;
+use super::session::Session;
+use super::sid::Sid;
+use super::transport::{Channel, Protocol, Transport};
+use crate::config::{Cookie, EngineConfig, SameSite};
+use crate::deadlines::Now;
+use crate::entropy::Entropy;
+use crate::http::Request;
+use crate::message::{TEXT_FRAME, push_frame};
+use crate::outbox::{Outboxes, Sink};
+use crate::slots::{ConnectionKey, SessionKey};
+
+/// What follows the session id in the open packet, the same for all sessions of a transport.
+pub(crate) struct OpenTails {
+    polling: Box<str>,
+    websocket: Box<str>,
+}
+
+impl Engine {
+    /// Opens a session for a polling handshake and answers it. `headers` are the host's, for this
+    /// answer only.
+    pub(crate) fn open_polling(
+        &mut self,
+        now: Now,
+        connection: ConnectionKey,
+        request: &Request,
+        headers: &[(String, String)],
+        entropy: &mut dyn Entropy,
+        outboxes: &mut Outboxes,
+    ) -> SessionKey {
+        let channel = Channel::Polling(Polling::default());
+        let (session, sid) = self.open(now, channel, entropy, outboxes);
+        let asker = Asker::new(connection, request, &self.shared.config);
+        let packet = self.open_tails.packet(sid, Transport::Polling);
+        let mut response = asker.payload(PollBody::open(&packet), &mut self.shared);
+        if let Some(cookie) = &self.shared.config.cookie {
+            response = response.header("Set-Cookie", set_cookie(cookie, sid));
+        }
+        for (name, value) in headers {
+            response = response.header(name, value);
+        }
+        self.shared.outputs.push_back(Output::Respond { connection, response });
+        self.announce(now, session, outboxes);
+        session
+    }
+
+    /// Opens a session on a WebSocket whose 101 has been written.
+    pub(crate) fn open_websocket(
+        &mut self,
+        now: Now,
+        connection: ConnectionKey,
+        request: &Request,
+        entropy: &mut dyn Entropy,
+        outboxes: &mut Outboxes,
+    ) -> SessionKey {
+        let form = Query::of(request).websocket_form();
+        let channel = Channel::WebSocket { connection, form };
+        let (session, sid) = self.open(now, channel, entropy, outboxes);
+        let packet = self.open_tails.packet(sid, Transport::WebSocket);
+        let mut frame = Vec::with_capacity(packet.len() + 4);
+        push_frame(&mut frame, TEXT_FRAME, packet.as_bytes());
+        self.shared.counters.packets_sent += 1;
+        let frame = Frame::Owned(frame.into_boxed_slice());
+        self.shared.outputs.push_back(Output::Send { connection, frame });
+        self.announce(now, session, outboxes);
+        session
+    }
+
+    fn open(
+        &mut self,
+        now: Now,
+        channel: Channel,
+        entropy: &mut dyn Entropy,
+        outboxes: &mut Outboxes,
+    ) -> (SessionKey, Sid) {
+        let sid = Sid::generate(entropy);
+        let heartbeat = Heartbeat::start(now.monotonic, &self.shared.config, entropy);
+        let sink = match channel.websocket() {
+            Some((connection, form)) => Sink::WebSocket(connection, form),
+            None => Sink::Held,
+        };
+        let transport = channel.transport();
+        self.shared.counters.count_opened(transport);
+        self.shared.websocket_sessions += usize::from(transport == Transport::WebSocket);
+        let session = Session::new(sid, Protocol::V4, heartbeat, channel);
+        let key = self.sessions.insert(session).cast();
+        let (sessions, hasher) = (&self.sessions, &self.hasher);
+        self.index.insert_unique(hasher.hash_one(sid), key, |key| {
+            sessions.get(key.cast()).map_or(0, |session| hasher.hash_one(session.sid))
+        });
+        outboxes.open(key, sink);
+        (key, sid)
+    }
+
+    /// Tells of a new session after its open packet, as the reference does.
+    fn announce(&mut self, now: Now, session: SessionKey, outboxes: &mut Outboxes) {
+        self.shared.outputs.push_back(Output::Opened { session });
+        self.visit(now, session, outboxes, |_, _| Ok(()));
+    }
+}
+
+impl OpenTails {
+    pub(crate) fn new(config: &EngineConfig) -> Self {
+        let tail = |upgrades: &str| {
+            format!(
+                "\",\"upgrades\":[{upgrades}],\"pingInterval\":{},\"pingTimeout\":{},\
+                 \"maxPayload\":{}}}",
+                config.ping_interval.as_millis(),
+                config.ping_timeout.as_millis(),
+                config.payload_bytes_max,
+            )
+            .into_boxed_str()
+        };
+        let can_upgrade = config.allow_upgrades && config.transports.websocket();
+        Self { polling: tail(if can_upgrade { "\"websocket\"" } else { "" }), websocket: tail("") }
+    }
+
+    fn packet(&self, sid: Sid, transport: Transport) -> String {
+        let tail = match transport {
+            Transport::Polling => &self.polling,
+            Transport::WebSocket => &self.websocket,
+        };
+        ["0{\"sid\":\"", sid.as_str(), tail].concat()
+    }
+}
+
+/// `io=lv_VI97HAXpY6yYWAAAB; Path=/; HttpOnly; SameSite=Lax`
+fn set_cookie(cookie: &Cookie, sid: Sid) -> String {
+    let mut line = format!("{}={sid}", cookie.name);
+    if let Some(age) = cookie.max_age {
+        line.push_str("; Max-Age=");
+        line.push_str(&age.as_secs().to_string());
+    }
+    if let Some(path) = &cookie.path {
+        line.push_str("; Path=");
+        line.push_str(path);
+    }
+    if cookie.http_only {
+        line.push_str("; HttpOnly");
+    }
+    if cookie.secure {
+        line.push_str("; Secure");
+    }
+    line.push_str(match cookie.same_site {
+        Some(SameSite::Strict) => "; SameSite=Strict",
+        Some(SameSite::Lax) => "; SameSite=Lax",
+        Some(SameSite::None) => "; SameSite=None",
+        None => "",
+    });
+    line
+}
