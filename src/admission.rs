@@ -22,14 +22,22 @@ pub struct Decision {
     decided: bool,
 }
 
-/// What was decided.
-#[derive(Debug)]
-pub(crate) enum Verdict {
-    /// The session opens; its handshake is answered with these headers besides.
-    Allow(Vec<(String, String)>),
-    /// 403, with the message.
-    Refuse(Option<String>),
+/// Why a request to Engine.IO was refused; see
+/// [`Server::on_connection_error`](crate::Server::on_connection_error).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionError {
+    /// The code of the reference, 0 to 5, as in the body of the answer.
+    pub code: u8,
+    /// The message, as in the body of the answer.
+    pub message: String,
+    /// What tells apart errors of code 3: `INVALID_ORIGIN`, `TRANSPORT_MISMATCH`,
+    /// `PROTOCOL_MISMATCH`, `TRANSPORT_HANDSHAKE_ERROR`, `TOO_MANY_SESSIONS`.
+    pub name: Option<&'static str>,
 }
+
+/// A closure of the host's that hears of refused requests.
+pub(crate) type ErrorHandler = Rc<dyn Fn(&Request, &ConnectionError)>;
 
 impl Decision {
     pub(crate) fn new(hub: &Rc<Hub>, connection: ConnectionKey) -> Self {
@@ -46,22 +54,18 @@ impl Decision {
     /// Opens the session.
     pub fn allow(mut self) {
         let headers = std::mem::take(&mut self.headers);
-        self.decide(Verdict::Allow(headers));
+        self.decide(Command::Admit(self.connection, headers));
     }
 
     /// Refuses with 403 and a message (`{"code":4,"message":".."}`).
     pub fn refuse(mut self, message: &str) {
-        self.decide(Verdict::Refuse(Some(message.to_owned())));
+        self.decide(Command::Refuse(self.connection, Some(message.to_owned())));
     }
 
-    fn decide(&mut self, verdict: Verdict) {
+    fn decide(&mut self, command: Command) {
         if !std::mem::replace(&mut self.decided, true)
             && let Some(hub) = self.hub.upgrade()
         {
-            let command = match verdict {
-                Verdict::Allow(headers) => Command::Admit(self.connection, headers),
-                Verdict::Refuse(message) => Command::Refuse(self.connection, message),
-            };
             hub.state.borrow_mut().commands.push_back(command);
         }
     }
@@ -69,7 +73,7 @@ impl Decision {
 
 impl Drop for Decision {
     fn drop(&mut self) {
-        self.decide(Verdict::Refuse(None));
+        self.decide(Command::Refuse(self.connection, None));
     }
 }
 

@@ -57,7 +57,7 @@ pub struct Responder {
     answered: bool,
 }
 
-impl<'a> HttpApp<'a> {
+impl HttpApp<'_> {
     /// A route for GET (and HEAD).
     ///
     /// # Panics

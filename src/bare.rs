@@ -19,10 +19,14 @@ pub(crate) struct Bare {
 
 #[derive(Clone, Default)]
 struct Handlers {
-    open: Option<Rc<dyn Fn(Session<'_>, &Request)>>,
-    message: Option<Rc<dyn Fn(Session<'_>, SessionMessage<'_>)>>,
-    close: Option<Rc<dyn Fn(Session<'_>, DisconnectReason)>>,
+    open: Option<OpenHandler>,
+    message: Option<MessageHandler>,
+    close: Option<CloseHandler>,
 }
+
+type OpenHandler = Rc<dyn Fn(Session<'_>, &Request)>;
+type MessageHandler = Rc<dyn Fn(Session<'_>, SessionMessage<'_>)>;
+type CloseHandler = Rc<dyn Fn(Session<'_>, DisconnectReason)>;
 
 /// Where handlers for bare Engine.IO sessions are declared; see
 /// [`Server::engine`](crate::Server::engine).
@@ -137,9 +141,11 @@ impl<'a> Session<'a> {
     }
 
     fn send(self, message: &Rc<Message>) -> Delivery {
-        match self.hub.state.borrow_mut().outboxes.push(self.key, message, Lane::Soon) {
-            true => Delivery::Queued,
-            false => Delivery::Dropped,
+        let state = &mut *self.hub.state.borrow_mut();
+        if state.outboxes.push(self.key, message, Lane::Soon) {
+            Delivery::Queued
+        } else {
+            Delivery::Dropped
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct ReactorCounters {
     pub refused_requests: u64,
     /// Heads and bodies that took too long.
     pub timeouts: u64,
-    /// WebSockets closed because the peer broke the protocol or a limit.
+    /// WebSocket connections closed because the peer broke the protocol or a limit.
     pub websocket_failures: u64,
     /// WebSocket control frames received.
     pub control_frames: u64,

@@ -62,6 +62,7 @@ impl<K: Copy> Deadlines<K> {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -147,12 +148,11 @@ impl<K: Copy> Deadlines<K> {
     fn link(&mut self, index: u32) {
         let at = self.entries[index as usize].at;
         let slot = if at <= self.elapsed { DUE } else { self.place(at) };
-        let head = match slot {
-            DUE => std::mem::replace(&mut self.due, index),
-            _ => {
-                self.occupied[usize::from(slot) / SLOTS] |= 1 << (usize::from(slot) % SLOTS);
-                std::mem::replace(&mut self.heads[usize::from(slot)], index)
-            }
+        let head = if slot == DUE {
+            std::mem::replace(&mut self.due, index)
+        } else {
+            self.occupied[usize::from(slot) / SLOTS] |= 1 << (usize::from(slot) % SLOTS);
+            std::mem::replace(&mut self.heads[usize::from(slot)], index)
         };
         if head != NONE {
             self.entries[head as usize].previous = index;

@@ -48,7 +48,7 @@ impl fmt::Debug for SystemEntropy {
     }
 }
 
-/// A repeatable source for simulations and tests (SplitMix64); its ids can be guessed.
+/// A repeatable source for simulations and tests (`SplitMix64`); its ids can be guessed.
 #[derive(Debug)]
 pub(crate) struct SeededEntropy(u64);
 

@@ -21,8 +21,8 @@ use crate::socketio::Io;
 /// std::thread::spawn(move || {
 ///     let _ = handle.post(|io| {
 ///         io.emit("from", &"another thread");
-///         io.close();
 ///     });
+///     let _ = handle.close();
 /// });
 /// server.run()?;
 /// # Ok::<(), std::io::Error>(())
@@ -64,6 +64,12 @@ impl Handle {
             self.waker.wake_by_ref();
         }
         Ok(())
+    }
+
+    /// Closes the server; see [`Io::close`].
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "a method isn't general enough")]
+    pub fn close(&self) -> Result<(), PostError> {
+        self.post(|io| io.close())
     }
 }
 

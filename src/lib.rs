@@ -20,7 +20,7 @@ mod slots;
 mod socketio;
 mod websocket;
 
-pub use admission::Decision;
+pub use admission::{ConnectionError, Decision};
 pub use app::{HttpApp, Responder};
 pub use bare::{EngineApp, Session, SessionId, SessionMessage};
 pub use counters::{ReactorCounters, SocketCounters};

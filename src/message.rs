@@ -73,6 +73,7 @@ impl Message {
         }
     }
 
+    #[cfg(test)]
     /// The text after the packet type, or `None` for a binary message.
     pub(crate) fn payload_text(&self) -> Option<&str> {
         match &self.head {
@@ -81,6 +82,7 @@ impl Message {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn attachments(&self) -> &[Rc<[u8]>] {
         &self.attachments
     }

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use builder::Builder;
 
-use crate::admission::{Admission, Decision};
+use crate::admission::{Admission, ConnectionError, Decision, ErrorHandler};
 use crate::app::{App, HttpApp};
 use crate::bare::{Bare, EngineApp, Session, SessionId};
 use crate::config::{Config, OutgoingLimits, TurnBudget};
@@ -67,6 +67,7 @@ pub struct Server<N: Net = SystemNet> {
     endpoints: Endpoints,
     admission: Option<Admission>,
     admissions: HashMap<ConnectionKey, PendingAdmission>,
+    error_handler: Option<ErrorHandler>,
     mailbox: Mailbox,
     clock: Box<dyn Fn() -> Now>,
     now: Now,
@@ -270,6 +271,21 @@ impl<N: Net> Server<N> {
         self.admission = Some(Rc::new(admission));
     }
 
+    /// Hears of every request to Engine.IO that is refused, and why.
+    ///
+    /// ```
+    /// use throng::Server;
+    ///
+    /// let mut server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.on_connection_error(|request, error| {
+    ///     eprintln!("{}: {} {}", request.target(), error.code, error.message);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_connection_error(&mut self, handler: impl Fn(&Request, &ConnectionError) + 'static) {
+        self.error_handler = Some(Rc::new(handler));
+    }
+
     /// What other threads hold to run closures in this server's loop.
     pub fn handle(&self) -> Handle {
         self.mailbox.handle(self.reactor.net().waker())
@@ -337,6 +353,7 @@ impl<N: Net> Server<N> {
             endpoints: Endpoints::default(),
             admission: None,
             admissions: HashMap::new(),
+            error_handler: None,
             mailbox: Mailbox::new(),
             clock,
             now,

@@ -25,10 +25,6 @@ impl<T> Slots<T> {
         self.entries.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The key that the next [`Slots::insert`] will give.
     pub(crate) fn vacant_key(&self) -> Key<T> {
         let index = self.entries.vacant_key();
@@ -83,7 +79,7 @@ impl<T> Slots<T> {
 }
 
 /// The address of an entry of [`Slots`]: an index, and the generation it had when inserted.
-pub struct Key<T> {
+pub(crate) struct Key<T> {
     index: u32,
     generation: u32,
     of: PhantomData<fn() -> T>,
@@ -171,10 +167,10 @@ pub(crate) type SessionKey = Key<SessionMark>;
 
 /// The mark of [`ConnectionKey`].
 #[derive(Debug)]
-pub enum ConnectionMark {}
+pub(crate) enum ConnectionMark {}
 /// The mark of [`SessionKey`].
 #[derive(Debug)]
-pub enum SessionMark {}
+pub(crate) enum SessionMark {}
 
 /// Slab indices stay far below 2^32: every table here is bounded by the number of connections.
 #[expect(clippy::cast_possible_truncation, reason = "bounded by connections_max, a u32")]

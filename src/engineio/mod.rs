@@ -57,8 +57,7 @@ pub use reason::DisconnectReason;
 pub(crate) use rejection::Rejection;
 pub(crate) use route::Route;
 pub(crate) use session::{Lost, PostStart};
-pub(crate) use sid::{ID_BYTES, Sid, random_id};
-pub(crate) use transport::Protocol;
+pub(crate) use sid::Sid;
 pub use transport::Transport;
 
 use closing::Ending;
@@ -366,10 +365,6 @@ impl Engine {
 
     pub(crate) const fn websocket_len(&self) -> usize {
         self.shared.websocket_sessions
-    }
-
-    pub(crate) fn polling_len(&self) -> usize {
-        self.len().saturating_sub(self.websocket_len())
     }
 
     /// Every session at this moment, in the order of their keys' indices.

@@ -18,6 +18,7 @@ use crate::slots::{ConnectionKey, SessionKey};
 
 /// One thing for the conductor to do, in order. A connection that is gone by then is passed over.
 #[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "read by tests, and by people in traces"))]
 pub(crate) enum Output {
     /// Answers the HTTP request that waits on this connection.
     Respond { connection: ConnectionKey, response: Response },
@@ -32,7 +33,8 @@ pub(crate) enum Output {
     Opened { session: SessionKey },
     /// A session moved from polling to the WebSocket that probed.
     Upgraded { session: SessionKey, connection: ConnectionKey },
-    /// A session ended; its key is stale already. Comes once per session.
+    /// A session ended; its key is stale already. Comes once per session. The detail tells apart,
+    /// in traces and tests, what shares a reason.
     Closed { session: SessionKey, reason: DisconnectReason, detail: Option<&'static str> },
     /// `handle_deadline` is wanted at this moment, earlier than told before. What was told before
     /// may be forgotten; a deadline that fires too early costs a look.
@@ -51,6 +53,7 @@ pub(crate) enum Frame {
 }
 
 impl Frame {
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Static(bytes) => bytes,

@@ -130,6 +130,7 @@ impl Decoder {
         }
     }
 
+    #[cfg(test)]
     /// The `Content-Length` of the head returned last, before its body is read; `None` if the
     /// body is chunked, 0 if there is none.
     pub(crate) fn declared_body_bytes(&self) -> Option<u64> {
@@ -152,6 +153,7 @@ impl Decoder {
         }
     }
 
+    #[cfg(test)]
     /// What the decoder holds on the heap.
     pub(crate) fn buffered_bytes(&self) -> usize {
         match &self.state {

@@ -15,6 +15,7 @@ impl Params {
         self.pairs.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value)
     }
 
+    #[cfg(test)]
     /// What this list holds on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         let strings: usize = self.pairs.iter().map(|(key, value)| key.len() + value.len()).sum();

@@ -99,6 +99,7 @@ impl Request {
         }
     }
 
+    #[cfg(test)]
     /// A request of HTTP/1.1 that no wire has seen.
     pub(crate) fn for_tests(
         method: &str,
@@ -280,6 +281,7 @@ impl Request {
         self.peer = peer;
     }
 
+    #[cfg(test)]
     /// What keeping this request costs, itself included.
     pub(crate) fn retained_bytes(&self) -> usize {
         size_of::<Self>()

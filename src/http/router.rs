@@ -97,6 +97,7 @@ impl<H> Router<H> {
         self.fallback = Some(handler);
     }
 
+    #[cfg(test)]
     /// Whether there is nothing to find.
     pub(crate) fn is_empty(&self) -> bool {
         self.routes.is_empty() && self.fallback.is_none()

@@ -20,14 +20,27 @@ pub(super) struct Connection<S, O> {
     pub(super) speaks: Speaks,
     pub(super) ending: Ending,
     /// Input that was read but not yet decoded: a budget ran out, or an answer must go first.
+    #[expect(clippy::box_collection, reason = "one word in each of very many connections")]
     pub(super) kept: Option<Box<Vec<u8>>>,
     pub(super) deadline: Option<DeadlineId>,
+    pub(super) ready: Readiness,
+    pub(super) listed: Listed,
+}
+
+/// What the last events and calls said; readiness is told once, so it is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Readiness {
     pub(super) readable: bool,
     pub(super) writable: bool,
     /// The peer has ended its direction, or an error waits: reading on will tell.
     pub(super) hung_up: bool,
-    pub(super) listed_ready: bool,
-    pub(super) listed_unflushed: bool,
+}
+
+/// On which of the reactor's lists a connection stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Listed {
+    pub(super) ready: bool,
+    pub(super) unflushed: bool,
 }
 
 /// The protocol a connection speaks at this moment.
@@ -100,11 +113,8 @@ impl<S, O: Default> Connection<S, O> {
             ending: Ending::Open,
             kept: None,
             deadline: None,
-            readable: false,
-            writable: false,
-            hung_up: false,
-            listed_ready: false,
-            listed_unflushed: false,
+            ready: Readiness::default(),
+            listed: Listed::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::connection::{Answer, Connection, Ending, Http, Speaks, Stage};
 use super::net::Net;
 use super::{Fill, Inbound, Lost, Reactor};
-use crate::http::decoder::Event;
+use crate::http::decoder::{Event, Phase};
 use crate::http::head::Limits as HttpLimits;
 use crate::http::{Method, Request, Status};
 use crate::slots::ConnectionKey;
@@ -20,7 +20,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if let Some(bytes) = take_kept(connection, buffer) {
             return Fill::Filled(bytes);
         }
-        if !connection.readable || !connection.wants_input() {
+        if !connection.ready.readable || !connection.wants_input() {
             return Fill::Empty;
         }
         loop {
@@ -28,13 +28,13 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                 Ok(0) => return self.handle_end(key),
                 Ok(bytes) => {
                     // A short read drained the socket, unless the end of the stream waits too.
-                    connection.readable = bytes == buffer.len() || connection.hung_up;
+                    connection.ready.readable = bytes == buffer.len() || connection.ready.hung_up;
                     self.counters.bytes_read += bytes as u64;
                     return Fill::Filled(bytes);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    connection.readable = false;
+                    connection.ready.readable = false;
                     return Fill::Empty;
                 }
                 Err(_) => return self.handle_reset(key),
@@ -99,7 +99,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// The peer has ended its direction: what is queued for it still goes out.
     fn handle_end(&mut self, key: ConnectionKey) -> Fill {
         let Some(connection) = self.connection_mut(key) else { return Fill::Empty };
-        connection.readable = false;
+        connection.ready.readable = false;
         let told = matches!(connection.ending, Ending::Open | Ending::Handshake);
         if connection.queue.is_empty() || connection.ending != Ending::Open {
             self.destroy(key);
@@ -137,8 +137,8 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         let Speaks::WebSocket(decoder, own) = &mut connection.speaks else { return None };
         let limits = own.as_deref().unwrap_or(&self.websocket_limits);
         let replies = &mut self.replies;
-        let decoded = decoder.decode(input, at, limits, replies, &mut self.pool);
-        match decoded {
+        let outcome = decoder.decode(input, at, limits, replies, &mut self.pool);
+        match outcome {
             Ok(Some(Frame::Close(_))) => Some(self.handle_close_frame(now, key)),
             Err(failure) => self.handle_failure(now, key, failure),
             // After our own close frame only the peer's is awaited.
@@ -203,10 +203,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             return None;
         }
         let mut rest: &[u8] = input.get(*at..).unwrap_or_default();
-        let began = http.stage == Stage::Idle && !rest.is_empty();
-        let decoded = http.decoder.decode(&mut rest, &limits);
+        let was_idle = http.stage == Stage::Idle;
+        let outcome = http.decoder.decode(&mut rest, &limits);
+        let began = was_idle && http.decoder.phase() == Phase::Head;
         *at = input.len() - rest.len();
-        match decoded {
+        match outcome {
             Ok(None) => {
                 if began {
                     http.stage = Stage::Head;
@@ -287,11 +288,6 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         }
         self.set_deadline(key, Some(now + self.http.body_timeout));
         Ok(())
-    }
-
-    /// The request whose body is being read, or was refused.
-    pub(crate) fn take_request(&mut self, key: ConnectionKey) -> Option<Request> {
-        self.connection_mut(key)?.http()?.request.take()
     }
 }
 

@@ -23,7 +23,6 @@ use connection::{Connection, Ending};
 use listener::{Accepting, Listeners};
 use net::{Net, Ready};
 
-pub(crate) use output::Flushed;
 pub use system::{SystemListener, SystemNet, SystemStream};
 
 use crate::config::{HttpConfig, ReactorConfig};
@@ -143,7 +142,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 
     pub(crate) fn is_writable(&self, key: ConnectionKey) -> bool {
-        self.connection(key).is_some_and(|connection| connection.writable)
+        self.connection(key).is_some_and(|connection| connection.ready.writable)
     }
 
     pub(crate) fn connections_len(&self) -> usize {
@@ -175,18 +174,18 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     fn handle_ready(&mut self, event: Ready) {
         let key = ConnectionKey::from_bits(event.token);
         let Some(connection) = self.connections.get_mut(key.cast()) else { return };
-        connection.readable |= event.readable || event.closed;
-        connection.hung_up |= event.closed;
-        connection.writable |= event.writable;
+        connection.ready.readable |= event.readable || event.closed;
+        connection.ready.hung_up |= event.closed;
+        connection.ready.writable |= event.writable;
         self.list_ready(key);
     }
 
     /// Puts a connection on the list of those to be read, resumed or written to.
     pub(crate) fn list_ready(&mut self, key: ConnectionKey) {
         if let Some(connection) = self.connections.get_mut(key.cast())
-            && !connection.listed_ready
+            && !connection.listed.ready
         {
-            connection.listed_ready = true;
+            connection.listed.ready = true;
             self.ready.push_back(key);
         }
     }
@@ -195,7 +194,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     pub(crate) fn next_ready(&mut self) -> Option<ConnectionKey> {
         while let Some(key) = self.ready.pop_front() {
             if let Some(connection) = self.connections.get_mut(key.cast()) {
-                connection.listed_ready = false;
+                connection.listed.ready = false;
                 return Some(key);
             }
         }
@@ -228,8 +227,8 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                 counters.accepted += 1;
                 connection.deadline = Some(deadlines.schedule(due, key));
                 // The request is often there already; reading at once saves a turn.
-                (connection.readable, connection.writable) = (true, true);
-                connection.listed_ready = true;
+                (connection.ready.readable, connection.ready.writable) = (true, true);
+                connection.listed.ready = true;
                 connections.insert(connection);
                 ready.push_back(key);
             });

@@ -42,8 +42,8 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// Lists a connection that has bytes queued, to be flushed at the end of the turn.
     pub(crate) fn list_unflushed(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.get_mut(key.cast()) else { return };
-        if !connection.listed_unflushed && !connection.queue.is_empty() {
-            connection.listed_unflushed = true;
+        if !connection.listed.unflushed && !connection.queue.is_empty() {
+            connection.listed.unflushed = true;
             self.unflushed.push(key);
         }
     }
@@ -56,7 +56,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     pub(crate) fn next_unflushed(&mut self) -> Option<ConnectionKey> {
         while let Some(key) = self.unflushed.pop() {
             if let Some(connection) = self.connections.get_mut(key.cast())
-                && std::mem::take(&mut connection.listed_unflushed)
+                && std::mem::take(&mut connection.listed.unflushed)
             {
                 return Some(key);
             }
@@ -75,11 +75,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         let Some(connection) = self.connections.get_mut(key.cast()) else {
             return Flushed { lost: true, ..Flushed::default() };
         };
-        connection.listed_unflushed = false;
+        connection.listed.unflushed = false;
         if matches!(connection.ending, Ending::Dead | Ending::Drain(_)) {
             return Flushed { lost: true, ..Flushed::default() };
         }
-        if !connection.writable {
+        if !connection.ready.writable {
             return Flushed { blocked: true, ..Flushed::default() };
         }
         let written = match (&connection.queue.is_empty(), messages) {
@@ -114,27 +114,27 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                 )
             }
         };
-        self.after_flush(now, key, written)
+        self.after_flush(now, key, &written)
     }
 
     fn after_flush(
         &mut self,
         now: Duration,
         key: ConnectionKey,
-        written: io::Result<Flushed>,
+        written: &io::Result<Flushed>,
     ) -> Flushed {
         let Some(connection) = self.connections.get_mut(key.cast()) else {
             return Flushed { lost: true, ..Flushed::default() };
         };
-        let Ok(flushed) = written else {
+        let &Ok(flushed) = written else {
             // Reading tells what happened, and to whom; it may hold the peer's last words.
-            connection.writable = false;
-            (connection.readable, connection.hung_up) = (true, true);
+            connection.ready.writable = false;
+            (connection.ready.readable, connection.ready.hung_up) = (true, true);
             connection.queue = SendQueue::new();
             self.list_ready(key);
             return Flushed { lost: true, ..Flushed::default() };
         };
-        connection.writable = !flushed.blocked;
+        connection.ready.writable = !flushed.blocked;
         if flushed.blocked {
             self.counters.short_writes += 1;
         }

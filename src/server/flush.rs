@@ -15,6 +15,12 @@ impl<N: Net> Server<N> {
         self.flush_unflushed();
     }
 
+    /// Everything that can leave at once, however much it is: the server is about to close.
+    pub(super) fn flush_all(&mut self) {
+        self.flush_lane(Lane::Soon, usize::MAX);
+        self.flush_lane(Lane::Bulk, usize::MAX);
+    }
+
     fn flush_lane(&mut self, lane: Lane, connections_max: usize) {
         for _ in 0..connections_max {
             let next = {

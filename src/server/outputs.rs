@@ -1,6 +1,8 @@
 //! What the machines ask for, done: answers, control frames, closes, deadlines, and the commands
 //! of the host's own code.
 
+use std::time::Duration;
+
 use super::{Closing, Owner, Server};
 use crate::engineio::{Close, DisconnectReason, Frame, Output};
 use crate::reactor::net::Net;
@@ -87,7 +89,7 @@ impl<N: Net> Server<N> {
         }
     }
 
-    fn schedule(&mut self, session: SessionKey, at: std::time::Duration) {
+    fn schedule(&mut self, session: SessionKey, at: Duration) {
         let index = session.index();
         if self.session_timers.len() <= index {
             self.session_timers.resize(index + 1, None);
@@ -104,7 +106,8 @@ impl<N: Net> Server<N> {
         if self.closing != Closing::Open {
             return;
         }
-        self.closing = Closing::Until(self.now.monotonic + self.limits_closing());
+        self.flush_all();
+        self.closing = Closing::Until(self.now.monotonic + CLOSING_TIME_MAX);
         self.reactor.close_listeners();
         self.hub.close_all();
         let sessions = self.hub.state.borrow().engine.keys();
@@ -123,5 +126,7 @@ impl<N: Net> Server<N> {
     }
 }
 
+/// How long last words have to go out.
+const CLOSING_TIME_MAX: Duration = Duration::from_secs(2);
 /// The close code for "the server is going down" (RFC 6455, 7.4.1).
 const GOING_AWAY: u16 = 1001;

@@ -10,7 +10,8 @@ use crate::reactor::net::Net;
 use crate::reactor::{Fill, Inbound, Lost};
 use crate::slots::{ConnectionKey, SessionKey};
 
-/// A POST body that is being dispatched; kept with its cursor when a budget runs out.
+/// A POST body that is being dispatched; kept with its cursor when a budget runs out. It is worth
+/// its packets even where its connection has gone in the meantime.
 pub(super) struct PostWork {
     connection: ConnectionKey,
     session: SessionKey,
@@ -155,9 +156,6 @@ impl<N: Net> Server<N> {
         let (session, connection) = (work.session, work.connection);
         let request = Rc::clone(&work.request);
         for _ in 0..self.budget.messages_max.max(1) {
-            if self.reactor.owner(connection) != Owner::Post(session) {
-                return;
-            }
             let Some(packet) = work.payload.next_packet() else { break };
             self.handle_packet(session, connection, packet, Some(&request));
             self.drain_outputs();

@@ -1,7 +1,7 @@
 //! Requests: whose they are, and what becomes of them.
 
 use super::{Owner, Server};
-use crate::admission::Decision;
+use crate::admission::{ConnectionError, Decision};
 use crate::endpoint::WebSocketEvent;
 use crate::engineio::{PostStart, Rejection, Route, Transport};
 use crate::http::{Request, Response, Status};
@@ -183,7 +183,10 @@ impl<N: Net> Server<N> {
                     Ok(()) => self.open_websocket(key, request),
                     // The reference judges the protocol too late: its refusal, in plain HTTP,
                     // follows the 101.
-                    Err(rejection) => self.refuse_upgrade(key, &rejection),
+                    Err(rejection) => {
+                        self.tell_rejection(&request, &rejection);
+                        self.refuse_upgrade(key, &rejection);
+                    }
                 }
             }
         }
@@ -246,11 +249,24 @@ impl<N: Net> Server<N> {
     }
 
     fn reject(&mut self, key: ConnectionKey, request: &Request, rejection: &Rejection) {
+        self.tell_rejection(request, rejection);
         if request.is_websocket_upgrade() {
             return self.refuse_upgrade(key, rejection);
         }
         let response = self.hub.state.borrow_mut().engine.reject(request, rejection);
         self.reactor.respond(self.now.monotonic, key, response);
+    }
+
+    fn tell_rejection(&self, request: &Request, rejection: &Rejection) {
+        let Some(handler) = self.error_handler.clone() else { return };
+        let error = ConnectionError {
+            code: rejection.code(),
+            message: rejection.message().to_owned(),
+            name: rejection.name(),
+        };
+        if guard(|| handler(request, &error)).is_none() {
+            self.hub.state.borrow_mut().counters.handler_panics += 1;
+        }
     }
 
     fn refuse_upgrade(&mut self, key: ConnectionKey, rejection: &Rejection) {

@@ -106,12 +106,6 @@ impl<N: Net> Server<N> {
             self.reactor.destroy(connection);
         }
     }
-
-    /// How long a server that closes waits for last words to go out.
-    pub(super) fn limits_closing(&self) -> Duration {
-        CLOSING_TIME_MAX
-    }
 }
 
 const SWEEP_PERIOD: Duration = Duration::from_secs(1);
-const CLOSING_TIME_MAX: Duration = Duration::from_secs(2);

@@ -127,15 +127,15 @@ impl<'a> BroadcastOperator<'a> {
 
     /// Disconnects the selected sockets; see [`Socket::disconnect`].
     pub fn disconnect_sockets(self) {
-        self.for_each_socket(|socket| socket.disconnect());
+        self.for_each_socket(Socket::disconnect);
     }
 
     /// Disconnects the clients of the selected sockets; see [`Socket::disconnect_client`].
     pub fn disconnect_clients(self) {
-        self.for_each_socket(|socket| socket.disconnect_client());
+        self.for_each_socket(Socket::disconnect_client);
     }
 
-    fn for_each_socket(self, act: impl Fn(Socket<'_>)) {
+    fn for_each_socket(self, act: impl Fn(Socket<'a>)) {
         let keys = self.hub.state.borrow_mut().select(self.namespace, &self.selection);
         for key in keys {
             act(Socket::new(self.hub, key));

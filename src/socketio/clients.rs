@@ -12,7 +12,6 @@ use crate::slots::SessionKey;
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
     entries: Vec<Option<Client>>,
-    open: usize,
 }
 
 /// What Socket.IO knows of one session.
@@ -33,7 +32,6 @@ impl Clients {
         if self.entries.len() <= session.index() {
             self.entries.resize_with(session.index() + 1, || None);
         }
-        self.open += 1;
         self.entries[session.index()] = Some(Client {
             session,
             first_socket: None,
@@ -53,11 +51,6 @@ impl Clients {
 
     pub(crate) fn remove(&mut self, session: SessionKey) -> Option<Client> {
         self.get(session)?;
-        self.open -= 1;
         self.entries.get_mut(session.index())?.take()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.open
     }
 }

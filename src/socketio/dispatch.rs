@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::Hub;
 use super::ack::Ack;
-use super::handler::{List, guard};
+use super::handler::guard;
 use super::packet::{AckId, DecodeError, Decoded, Packet, decode};
 use super::payload::Args;
 use super::rooms::SocketKey;
@@ -152,7 +152,7 @@ impl Hub {
             state.counters.events += 1;
             let Some(entry) = state.sockets.get(key) else { return };
             let namespace = state.namespaces.get(entry.namespace);
-            let handlers = namespace.handlers.events.get(&*name).map(List::clone);
+            let handlers = namespace.handlers.events.get(&*name).cloned();
             let Some(handlers) = handlers else {
                 state.counters.events_unhandled += 1;
                 return;

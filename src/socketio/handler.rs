@@ -43,10 +43,6 @@ impl<T> List<T> {
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.0.as_deref().unwrap_or(&[]).iter()
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.as_deref().map_or(0, <[T]>::len)
-    }
 }
 
 impl<T> Clone for List<T> {
@@ -63,7 +59,7 @@ impl<T> Default for List<T> {
 
 /// Why a middleware refuses a client: the message, and data if the client may know more.
 ///
-/// The client gets it as `connect_error` (a CONNECT_ERROR packet, `44{"message":"..","data":..}`).
+/// The client gets it as `connect_error` (a `CONNECT_ERROR` packet, `44{"message":"..","data":..}`).
 ///
 /// ```
 /// use throng::Refusal;

@@ -83,6 +83,16 @@ impl<'a> Io<'a> {
         self.hub.state.borrow().engine.len()
     }
 
+    /// How many of them speak WebSocket at this moment.
+    pub fn websocket_sessions_len(self) -> usize {
+        self.hub.state.borrow().engine.websocket_len()
+    }
+
+    /// How many sockets there are in all namespaces.
+    pub fn sockets_len(self) -> usize {
+        self.hub.state.borrow().sockets.len()
+    }
+
     /// Bytes of messages that wait for all sessions, each delivery counted.
     pub fn queued_bytes(self) -> usize {
         self.hub.state.borrow().outboxes.bytes_total()

@@ -141,13 +141,10 @@ impl Hub {
 
     /// Counts what could not be serialised: it is the host's value, and nothing is sent.
     fn encoded(&self, encoded: Result<TextBuilder, EncodeError>) -> Option<Rc<Message>> {
-        match encoded {
-            Ok(builder) => Some(builder.finish()),
-            Err(_) => {
-                self.state.borrow_mut().counters.encode_errors += 1;
-                None
-            }
+        if encoded.is_err() {
+            self.state.borrow_mut().counters.encode_errors += 1;
         }
+        encoded.ok().map(TextBuilder::finish)
     }
 }
 
@@ -164,14 +161,5 @@ impl State {
             soft_bytes_max: self.soft_bytes_max,
         };
         (&mut *entry.adapter, local)
-    }
-
-    /// How many sockets are in all namespaces, how many clients there are.
-    pub(crate) fn sockets_len(&self) -> usize {
-        self.sockets.len()
-    }
-
-    pub(crate) fn clients_len(&self) -> usize {
-        self.clients.len()
     }
 }

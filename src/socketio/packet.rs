@@ -41,6 +41,7 @@ pub(crate) enum Packet<'a> {
     /// `3` and `6`. Without an id it answers nothing, legally.
     Ack { namespace: &'a str, id: Option<AckId>, args: Args<'a> },
     /// `4`: the server refuses a namespace; the payload is an object or a string.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a server only refuses it"))]
     ConnectError { namespace: &'a str, payload: Option<&'a str> },
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Member {
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     by_name: HashMap<Rc<str>, usize>,
-    rooms: Slab<Room>,
+    entries: Slab<Room>,
     memberships: HashMap<SocketKey, Vec<Membership>>,
 }
 
@@ -53,11 +53,11 @@ impl Rooms {
         }
         let room = room.unwrap_or_else(|| {
             let name: Rc<str> = Rc::from(name);
-            let room = self.rooms.insert(Room { name: Rc::clone(&name), members: Vec::new() });
+            let room = self.entries.insert(Room { name: Rc::clone(&name), members: Vec::new() });
             self.by_name.insert(name, room);
             room
         });
-        let members = &mut self.rooms[room].members;
+        let members = &mut self.entries[room].members;
         memberships.push(Membership { room, position: members.len() });
         members.push(member);
         true
@@ -88,24 +88,24 @@ impl Rooms {
     /// The rooms a socket is in, in the order it joined them, without its own.
     pub(crate) fn of(&self, socket: SocketKey) -> impl Iterator<Item = &Rc<str>> {
         let memberships = self.memberships.get(&socket).map_or(&[][..], Vec::as_slice);
-        memberships.iter().filter_map(|kept| self.rooms.get(kept.room)).map(|room| &room.name)
+        memberships.iter().filter_map(|kept| self.entries.get(kept.room)).map(|room| &room.name)
     }
 
     /// The members of a room; nobody where there is none of that name.
     pub(crate) fn members(&self, name: &str) -> &[Member] {
-        let room = self.by_name.get(name).and_then(|&room| self.rooms.get(room));
+        let room = self.by_name.get(name).and_then(|&room| self.entries.get(room));
         room.map_or(&[], |room| &room.members)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.rooms.len()
+        self.entries.len()
     }
 
     fn remove_member(&mut self, gone: Membership) {
-        let Some(room) = self.rooms.get_mut(gone.room) else { return };
+        let Some(room) = self.entries.get_mut(gone.room) else { return };
         room.members.swap_remove(gone.position);
         if room.members.is_empty() {
-            let room = self.rooms.remove(gone.room);
+            let room = self.entries.remove(gone.room);
             self.by_name.remove(&room.name);
         } else if let Some(moved) = room.members.get(gone.position)
             && let Some(memberships) = self.memberships.get_mut(&moved.socket)
@@ -146,9 +146,9 @@ mod tests {
                     }
                     _ => {
                         rooms.leave_all(member(socket).socket);
-                        model.values_mut().for_each(|members| {
+                        for members in model.values_mut() {
                             members.remove(&socket);
-                        });
+                        }
                     }
                 }
                 for (name, expected) in &model {

@@ -71,10 +71,6 @@ impl<'a> Socket<'a> {
         Self { hub, key }
     }
 
-    pub(super) fn key(self) -> SocketKey {
-        self.key
-    }
-
     /// The id that its client knows.
     pub fn id(self) -> SocketId {
         self.read(|entry| SocketId(entry.id)).unwrap_or(SocketId(Sid::NONE))

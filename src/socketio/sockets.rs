@@ -17,7 +17,7 @@ use crate::slots::{SessionKey, Slots};
 
 /// One client in one namespace.
 #[derive(Debug)]
-pub struct SocketEntry {
+pub(crate) struct SocketEntry {
     pub(crate) id: Sid,
     pub(crate) session: SessionKey,
     pub(crate) namespace: NamespaceId,

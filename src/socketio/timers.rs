@@ -28,13 +28,13 @@ pub(crate) enum Timer {
 pub struct TimerId(Key<HostTimer>);
 
 /// A timer of the host's.
-pub struct HostTimer {
+pub(crate) struct HostTimer {
     deadline: Option<DeadlineId>,
     run: Run,
 }
 
 enum Run {
-    Once(Option<Box<dyn FnOnce(Io<'_>)>>),
+    Once(Option<RunOnce>),
     Every { period: Duration, due: Duration, run: Rc<dyn Fn(Io<'_>)> },
 }
 
@@ -48,7 +48,7 @@ impl Default for HostTimers {
 }
 
 impl Hub {
-    pub(super) fn after(&self, delay: Duration, run: Box<dyn FnOnce(Io<'_>)>) -> TimerId {
+    pub(super) fn after(&self, delay: Duration, run: RunOnce) -> TimerId {
         let state = &mut *self.state.borrow_mut();
         let timer = HostTimer { deadline: None, run: Run::Once(Some(run)) };
         let key = state.host_timers.0.insert(timer);
@@ -123,8 +123,10 @@ impl Hub {
     }
 }
 
+type RunOnce = Box<dyn FnOnce(Io<'_>)>;
+
 enum Due {
-    Once(Option<Box<dyn FnOnce(Io<'_>)>>),
+    Once(Option<RunOnce>),
     Every(Rc<dyn Fn(Io<'_>)>),
 }
 

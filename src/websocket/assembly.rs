@@ -103,6 +103,7 @@ impl Assembly {
         self.header.is_empty() && self.payload.is_none() && self.message.is_none()
     }
 
+    #[cfg(test)]
     /// An upper bound of the heap this takes; buffers double as they grow.
     pub(super) fn promised_bytes(&self) -> usize {
         let claimed_bytes = self.message.map_or(0, |message| message.claimed_bytes);

@@ -68,11 +68,13 @@ impl Decoder {
         self.assemble(input, at, limits, replies, pool)
     }
 
+    #[cfg(test)]
     /// Whether the stream stands between two messages and nothing is kept.
     pub(crate) const fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
     }
 
+    #[cfg(test)]
     /// An upper bound of the heap kept for this connection, in bytes: zero while idle, and
     /// otherwise in proportion to what arrived of the message.
     pub(crate) fn promised_bytes(&self) -> usize {

@@ -22,7 +22,9 @@ pub(crate) enum Frame<'b> {
     /// The peer's close with its code, if it gave one; the echo is among the replies already.
     ///
     /// A code that must not be sent is reported, and answered, as 1002.
-    Close(Option<u16>),
+    Close(
+        #[cfg_attr(not(test), expect(dead_code, reason = "the echo is made already"))] Option<u16>,
+    ),
 }
 
 /// The text of a message; dereferences to it.

@@ -9,7 +9,7 @@ use throng::http::Response;
 use throng::{Io, Server, Socket};
 
 /// Declares the application on a server.
-pub fn declare(server: &Server, log: bool) {
+pub(crate) fn declare(server: &Server, log: bool) {
     declare_http(server);
     declare_events(server);
     declare_users(server);
@@ -45,7 +45,7 @@ fn declare_events(server: &Server) {
             }
         })
         .on_raw("message", |socket, _, _| {
-            socket.emit("reply", &"Hello Client");
+            socket.emit("reply", ("Hello Client",));
         })
         .on("join", |socket, room: String| {
             socket.join(&room);

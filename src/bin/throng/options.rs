@@ -8,22 +8,22 @@ use throng::config::{Config, Cookie, Cors, CorsOrigin, HandshakeRetention, Trans
 /// A Socket.IO server on one thread and one epoll reactor.
 #[derive(Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true)]
-pub struct Options {
+pub(crate) struct Options {
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
     #[command(flatten)]
-    pub serve: Serve,
+    pub(crate) serve: Serve,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Serve the chat page and the events that load tools use (the default).
     Serve(Box<Serve>),
 }
 
 /// What `throng serve` takes.
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(crate) struct Serve {
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
@@ -40,7 +40,7 @@ pub struct Serve {
     turn: Turn,
     /// Print when clients connect and disconnect.
     #[arg(long)]
-    pub log: bool,
+    pub(crate) log: bool,
 }
 
 #[derive(Debug, Args)]
@@ -169,10 +169,10 @@ struct Reactor {
     /// Let the kernel delay small segments (Nagle's algorithm).
     #[arg(long)]
     delay: bool,
-    /// SO_SNDBUF of accepted sockets.
+    /// `SO_SNDBUF` of accepted sockets.
     #[arg(long, value_name = "BYTES")]
     send_buffer: Option<usize>,
-    /// SO_RCVBUF of accepted sockets.
+    /// `SO_RCVBUF` of accepted sockets.
     #[arg(long, value_name = "BYTES")]
     receive_buffer: Option<usize>,
     /// Whether an IPv6 listener takes IPv6 only; by default the system decides.
@@ -213,23 +213,23 @@ struct Outgoing {
 #[command(next_help_heading = "Work in one turn of the loop")]
 struct Turn {
     /// Connections accepted.
-    #[arg(long, default_value_t = 64, value_name = "COUNT")]
-    turn_accepts: usize,
+    #[arg(long = "turn-accepts", default_value_t = 64, value_name = "COUNT")]
+    accepts: usize,
     /// Bytes read from one connection.
-    #[arg(long, default_value_t = 262_144, value_name = "BYTES")]
-    turn_read: usize,
+    #[arg(long = "turn-read", default_value_t = 262_144, value_name = "BYTES")]
+    read: usize,
     /// Messages dispatched from one connection.
-    #[arg(long, default_value_t = 256, value_name = "COUNT")]
-    turn_messages: usize,
+    #[arg(long = "turn-messages", default_value_t = 256, value_name = "COUNT")]
+    messages: usize,
     /// Messages dispatched from all connections.
-    #[arg(long, default_value_t = 4_096, value_name = "COUNT")]
-    turn_total_messages: usize,
+    #[arg(long = "turn-total-messages", default_value_t = 4_096, value_name = "COUNT")]
+    total_messages: usize,
     /// Deliveries queued by handlers.
-    #[arg(long, default_value_t = 65_536, value_name = "COUNT")]
-    turn_deliveries: usize,
+    #[arg(long = "turn-deliveries", default_value_t = 65_536, value_name = "COUNT")]
+    deliveries: usize,
     /// Connections of a fan-out flushed before the rest gets its turn.
-    #[arg(long, default_value_t = 32, value_name = "COUNT")]
-    turn_slice: usize,
+    #[arg(long = "turn-slice", default_value_t = 32, value_name = "COUNT")]
+    slice: usize,
     /// Messages waiting above which those who fan out are not read.
     #[arg(long, default_value_t = 262_144, value_name = "COUNT")]
     max_backlog: usize,
@@ -237,11 +237,11 @@ struct Turn {
 
 impl Serve {
     /// The address to listen on.
-    pub fn address(&self) -> (&str, u16) {
+    pub(crate) fn address(&self) -> (&str, u16) {
         (&self.listen.host, self.listen.port)
     }
 
-    pub fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();
         self.engine.apply(&mut config);
         self.socket.apply(&mut config);
@@ -349,12 +349,12 @@ impl Outgoing {
 impl Turn {
     fn apply(&self, config: &mut Config) {
         let budget = &mut config.budget;
-        budget.accepts_max = self.turn_accepts;
-        budget.read_bytes_max = self.turn_read;
-        budget.messages_max = self.turn_messages;
-        budget.messages_total_max = self.turn_total_messages;
-        budget.deliveries_max = self.turn_deliveries;
-        budget.slice_connections_max = self.turn_slice;
+        budget.accepts_max = self.accepts;
+        budget.read_bytes_max = self.read;
+        budget.messages_max = self.messages;
+        budget.messages_total_max = self.total_messages;
+        budget.deliveries_max = self.deliveries;
+        budget.slice_connections_max = self.slice;
         budget.backlog_messages_max = self.max_backlog;
     }
 }

@@ -12,7 +12,7 @@ use crate::application;
 use crate::options::Serve;
 
 /// Serves until a signal, then ends gracefully.
-pub fn run(options: &Serve) -> io::Result<()> {
+pub(crate) fn run(options: &Serve) -> io::Result<()> {
     let files = raise_open_files();
     let config = options.config();
     let address = options.address();
@@ -33,7 +33,7 @@ fn close_on_signals(handle: Handle) -> io::Result<()> {
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut asked = false;
         for signal in signals.forever() {
-            if asked || handle.post(|io| io.close()).is_err() {
+            if asked || handle.close().is_err() {
                 std::process::exit(128 + signal);
             }
             asked = true;
@@ -81,11 +81,7 @@ fn write_banner(
         humantime::format_duration(outgoing.soft_time_max),
         humantime::format_duration(outgoing.stall_time_max),
     )?;
-    writeln!(
-        out,
-        "  open files   {files}, which allows {} connections",
-        server.connections_max()
-    )?;
+    writeln!(out, "  open files   {files}, which allows {} connections", server.connections_max())?;
     out.flush()
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Cors, CorsOrigin, Transports};
+use crate::engineio::transport::Protocol;
 
 fn rejection(driver: &Driver, request: &Request) -> (u8, Option<&'static str>) {
     let rejection = driver.engine.route(request).unwrap_err();

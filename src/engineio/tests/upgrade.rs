@@ -18,7 +18,7 @@ fn the_dance() {
     driver.text(session, probe, "5");
     assert_eq!(driver.events(), ["upgraded 3", "3 < 4a", "3 < 4b"]);
     assert_eq!(driver.engine.transport(session), Some(Transport::WebSocket));
-    assert_eq!((driver.engine.polling_len(), driver.engine.websocket_len()), (0, 1));
+    assert_eq!((driver.engine.len(), driver.engine.websocket_len()), (1, 1));
     driver.text(session, probe, "4c");
     driver.send(session, "d");
     assert_eq!(driver.incoming, ["c"]);
