@@ -109,7 +109,8 @@ impl HttpApp<'_> {
     ///
     /// let server = Server::builder().bind("127.0.0.1:0")?;
     /// server.http().route_later(Method::Get, "/slow", |io, _, responder| {
-    ///     io.after(Duration::from_millis(300), |_| responder.send(Response::ok().text("at last")));
+    ///     let answer = Response::ok().text("at last");
+    ///     io.after(Duration::from_millis(300), |_| responder.send(answer));
     /// });
     /// # Ok::<(), std::io::Error>(())
     /// ```

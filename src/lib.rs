@@ -1,4 +1,92 @@
-//! throng
+//! A Socket.IO server on one thread and one epoll reactor, without an async runtime.
+//!
+//! It speaks Engine.IO v4 and Socket.IO v5 as the official clients do, over long-polling and
+//! WebSocket, and shares its port with an HTTP application. An unchanged `socket.io-client` talks
+//! to it as it would to the Node.js server.
+//!
+//! ```no_run
+//! use throng::Server;
+//!
+//! let mut server = Server::builder().bind("127.0.0.1:3000")?;
+//! server
+//!     .of("/")
+//!     .on_connect(|socket| println!("{} connected", socket.id()))
+//!     .on("chat", |socket, message: String| {
+//!         socket.server().emit("chat", &message);
+//!     })
+//!     .on_with_ack("add", |_, (a, b): (i64, i64)| a + b)
+//!     .on_disconnect(|socket, reason| println!("{} left: {reason}", socket.id()));
+//! server.run()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Where to begin
+//!
+//! - [`Server`] is built by [`Server::builder`] and driven by [`Server::run`], or by
+//!   [`Server::poll`] from a loop of your own.
+//! - [`Namespace`] is where handlers are declared; they get a [`Socket`] and typed arguments, or
+//!   the [`Args`] as they came and an [`Ack`] to answer with.
+//! - [`BroadcastOperator`] sends to rooms, [`Socket::emit`] to one client. What can be sent is told
+//!   by [`IntoArgs`]: `&value` is one argument, a tuple several, `()` none.
+//! - [`Server::http`] is the HTTP application on the same port, [`Server::engine`] bare Engine.IO
+//!   sessions, [`Server::websocket`] raw WebSockets.
+//! - [`config::Config`] holds every option and limit; each says what happens when it is met.
+//! - [`Handle`] is what other threads may hold.
+//!
+//! # The run loop
+//!
+//! A server owns no thread, no signal handler and no global. One call of [`Server::poll`] is one
+//! turn, in this order:
+//!
+//! ```text
+//! flush what the host queued · wait · now · mailbox · accept
+//! · read → engineio → socketio → handlers · expire deadlines · flush · reap
+//! ```
+//!
+//! Handlers only queue. Writing happens at the end of the turn, with one write call per connection
+//! that has something to say. The work of one turn is bounded ([`config::TurnBudget`]); what is
+//! left makes the next wait zero and is told as [`Turn::more`].
+//!
+//! ```no_run
+//! use std::time::{Duration, Instant};
+//! use throng::Server;
+//!
+//! let mut server = Server::builder().bind("127.0.0.1:3000")?;
+//! let mut next_tick = Instant::now();
+//! while !server.is_closed() {
+//!     let left = next_tick.saturating_duration_since(Instant::now());
+//!     server.poll(Some(left))?;
+//!     if Instant::now() >= next_tick {
+//!         next_tick += Duration::from_millis(16);
+//!         server.emit("state", &"what the world looks like now");
+//!     }
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What handlers may do
+//!
+//! Anything, at any time: emit, join, leave, disconnect themselves or others, declare further
+//! handlers, close the server. Nothing is borrowed while they run. A socket that has left in the
+//! meantime drops what it is sent. A handler that panics costs the session it ran for: the panic
+//! is caught and counted, the session closed, and everybody else goes on.
+//!
+//! # The code, and what holds in it
+//!
+//! | room | is | never |
+//! |---|---|---|
+//! | `server` | the conductor; its `poll` is the turn | a brain: it passes on |
+//! | `socketio` | namespaces, rooms, acks, handlers: pure | reads a clock or a socket |
+//! | `engineio` | sessions, heartbeat, upgrade: pure | likewise |
+//! | `reactor` | sockets, HTTP and WebSocket, on a [`net::Net`] | hears of sessions |
+//! | [`http`] | requests, responses, routes, files: pure | imports the rest |
+//! | `websocket` | tungstenite between two buffers | sends |
+//! | the ground | messages, outboxes, deadlines, keys, options | has opinions |
+//!
+//! Importers stand above what they import. Everything is addressed by small keys with a
+//! generation; a stale key finds nothing. There are no locks and no shared graph. What a peer does
+//! wrong ends as a reason and a counter, never as an error out of `poll`; a test holds the
+//! layering.
 
 mod admission;
 mod app;

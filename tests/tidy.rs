@@ -16,7 +16,7 @@ const GROUND: [&str; 8] =
     ["slots", "message", "send_queue", "deadlines", "outbox", "config", "counters", "entropy"];
 
 /// Who may import whom, beside itself. The ground's own line is added in `may_import`.
-const LAYERS: [(&str, bool, &[&str]); 7] = [
+const LAYERS: [(&str, bool, &[&str]); 11] = [
     // Module, whether it may import the ground, what else it may import.
     ("http", false, &[]),
     ("websocket", true, &[]),
@@ -24,7 +24,26 @@ const LAYERS: [(&str, bool, &[&str]); 7] = [
     ("engineio", true, &["http"]),
     ("socketio", true, &["http", "engineio"]),
     ("handle", true, &["socketio"]),
-    ("server", true, &["http", "websocket", "reactor", "engineio", "socketio", "handle"]),
+    ("admission", true, &["http", "socketio"]),
+    ("app", true, &["http", "socketio"]),
+    ("bare", true, &["http", "engineio", "socketio"]),
+    ("endpoint", true, &["socketio"]),
+    (
+        "server",
+        true,
+        &[
+            "http",
+            "websocket",
+            "reactor",
+            "engineio",
+            "socketio",
+            "handle",
+            "admission",
+            "app",
+            "bare",
+            "endpoint",
+        ],
+    ),
 ];
 
 /// Modules without input, output, clock or randomness, and what they therefore never mention.

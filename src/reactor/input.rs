@@ -17,6 +17,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// Reads once into the buffer; what was kept back comes first.
     pub(crate) fn fill(&mut self, key: ConnectionKey, buffer: &mut [u8]) -> Fill {
         let Some(connection) = self.connections.get_mut(key.cast()) else { return Fill::Empty };
+        if connection.queue.bytes() > UNREAD_BYTES_MAX {
+            // Whoever asks on without reading the answers would have us keep them all.
+            connection.listed.held = true;
+            return Fill::Empty;
+        }
         if let Some(bytes) = take_kept(connection, buffer) {
             return Fill::Filled(bytes);
         }
@@ -312,4 +317,6 @@ fn take_kept<S, O>(connection: &mut Connection<S, O>, buffer: &mut [u8]) -> Opti
     Some(bytes)
 }
 
+/// How much may be queued for a connection before it is read no further.
+const UNREAD_BYTES_MAX: usize = 1_024 * 1_024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

@@ -139,8 +139,13 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             self.counters.short_writes += 1;
         }
         self.counters.bytes_written += flushed.bytes as u64;
+        let is_released = connection.listed.held && connection.queue.is_empty();
+        connection.listed.held &= !is_released;
         if connection.queue.is_empty() && connection.ending == Ending::Flush {
             self.end_output(now, key);
+        }
+        if is_released {
+            self.list_ready(key);
         }
         flushed
     }

@@ -59,7 +59,7 @@ impl<T> Default for List<T> {
 
 /// Why a middleware refuses a client: the message, and data if the client may know more.
 ///
-/// The client gets it as `connect_error` (a `CONNECT_ERROR` packet, `44{"message":"..","data":..}`).
+/// The client gets it as `connect_error`, a packet `44{"message":"..","data":..}`.
 ///
 /// ```
 /// use throng::Refusal;

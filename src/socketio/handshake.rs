@@ -1,8 +1,8 @@
 //! What a client brought when it came: the request that opened its session, and the payload of its
 //! CONNECT packet.
 
+use core::net::SocketAddr;
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 

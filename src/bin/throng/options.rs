@@ -64,13 +64,13 @@ struct Engine {
     #[arg(long)]
     no_trailing_slash: bool,
     /// From a pong to the next ping.
-    #[arg(long, default_value = "25s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "25s", value_name = "TIME", value_parser = time)]
     ping_interval: Duration,
     /// From a ping to the close of a session that doesn't answer.
-    #[arg(long, default_value = "20s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "20s", value_name = "TIME", value_parser = time)]
     ping_timeout: Duration,
     /// How long a probing WebSocket may take.
-    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = time)]
     upgrade_timeout: Duration,
     /// Largest polling body and WebSocket message.
     #[arg(long, default_value_t = 1_000_000, value_name = "BYTES")]
@@ -115,7 +115,7 @@ enum TransportsChoice {
 #[command(next_help_heading = "Socket.IO")]
 struct Socket {
     /// How long a connection may go without joining a namespace.
-    #[arg(long, default_value = "45s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "45s", value_name = "TIME", value_parser = time)]
     connect_timeout: Duration,
     /// Most binary attachments of one packet.
     #[arg(long, default_value_t = 10, value_name = "COUNT")]
@@ -147,13 +147,13 @@ struct Http {
     #[arg(long, default_value_t = 1_048_576, value_name = "BYTES")]
     max_body: usize,
     /// How long a request's head may take.
-    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = time)]
     head_timeout: Duration,
     /// How long a request's body may take.
-    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = time)]
     body_timeout: Duration,
     /// How long a connection may idle between two requests.
-    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = time)]
     keep_alive_timeout: Duration,
 }
 
@@ -182,10 +182,10 @@ struct Reactor {
     #[arg(long, default_value_t = 65_536, value_name = "BYTES")]
     read_buffer: usize,
     /// How long a closed connection with unread input is drained.
-    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = time)]
     linger_timeout: Duration,
     /// How long a peer may take to answer a WebSocket close frame.
-    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = time)]
     close_timeout: Duration,
 }
 
@@ -199,10 +199,10 @@ struct Outgoing {
     #[arg(long, default_value_t = 1_048_576, value_name = "BYTES")]
     soft_limit: usize,
     /// See --soft-limit.
-    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = time)]
     soft_time: Duration,
     /// A session whose peer takes nothing for this long while some waits is closed.
-    #[arg(long, default_value = "20s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "20s", value_name = "TIME", value_parser = time)]
     stall_time: Duration,
     /// More than this waiting for all sessions closes those with the most.
     #[arg(long, default_value_t = 1_073_741_824, value_name = "BYTES")]
@@ -233,6 +233,11 @@ struct Turn {
     /// Messages waiting above which those who fan out are not read.
     #[arg(long, default_value_t = 262_144, value_name = "COUNT")]
     max_backlog: usize,
+}
+
+/// Durations are written as `300ms`, `25s` or `2m`.
+fn time(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
 }
 
 impl Serve {

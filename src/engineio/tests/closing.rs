@@ -1,3 +1,5 @@
+//! How sessions end: by the peer, by the host, by a mistake.
+
 use super::*;
 
 const REASON: DisconnectReason = DisconnectReason::ForcedClose;

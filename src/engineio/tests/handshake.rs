@@ -1,3 +1,5 @@
+//! Handshakes: the open packet, headers, cookies.
+
 use super::*;
 use crate::config::{Cookie, Cors, CorsOrigin, Transports};
 

@@ -1,3 +1,5 @@
+//! Heartbeats in virtual time.
+
 use super::*;
 
 #[test]

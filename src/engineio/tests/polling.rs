@@ -1,3 +1,5 @@
+//! Polling: held GETs, POSTs, overlaps, payloads.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! The upgrade from polling to WebSocket.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Sessions that begin on a WebSocket.
+
 use super::*;
 
 #[test]
