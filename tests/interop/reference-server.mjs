@@ -50,16 +50,29 @@ process.on("SIGTERM", () => {
 });
 
 function serve(socket) {
-  const tellUsers = () => io.emit("users", io.of("/").sockets.size);
-  tellUsers();
-  socket.on("disconnect", tellUsers);
+  noteUsers();
+  socket.on("disconnect", noteUsers);
   socket.on("chat", (message) => io.emit("chat", message));
   socket.on("echo", (message) => socket.emit("echo", message));
   socket.on("ack-echo", (message, ack) => ack?.(message));
   socket.on("message", () => socket.emit("reply", "Hello Client"));
-  socket.on("join", (room) => socket.join(room));
+  socket.on("join", (room) => {
+    socket.join(room);
+    if (room === "users") {
+      socket.emit("users", io.of("/").sockets.size);
+    }
+  });
   socket.on("leave", (room) => socket.leave(room));
   socket.on("room", (room, message) => io.to(room).emit("room", message));
+}
+
+/** Many changes of the number of users are told as one, to those who asked. */
+let noted;
+function noteUsers() {
+  noted ??= setTimeout(() => {
+    noted = undefined;
+    io.to("users").emit("users", io.of("/").sockets.size);
+  }, 50);
 }
 
 function express(socket) {

@@ -98,6 +98,7 @@ fn log(line: std::fmt::Arguments<'_>) {
 const PAGE: &str = include_str!("page.html");
 /// The page holds everything it needs, and talks to nobody but the server it came from.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
-     script-src 'unsafe-inline'; img-src data:; connect-src 'self' ws: wss:; base-uri 'none'";
+     script-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'";
 const USERS: &str = "users";
 const USERS_DELAY: Duration = Duration::from_millis(50);

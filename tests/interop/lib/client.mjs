@@ -1,6 +1,6 @@
 // Clients of the suites: socket.io-client in the three ways it can be told to travel.
 import { io } from "socket.io-client";
-import { next } from "./wait.mjs";
+import { next, nextWhere } from "./wait.mjs";
 
 /** Each suite runs once per mode; `settles` names the transport a session ends up with. */
 export const modes = [
@@ -54,6 +54,16 @@ export async function upgraded(socket) {
   if (!stays && engine.transport.name !== "websocket") {
     await next(engine, "upgrade");
   }
+}
+
+/**
+ * Resolves once the server says that it has so many users, which it says to those in the room
+ * `users`. A client that isn't connected yet joins as soon as it is.
+ */
+export function usersReach(socket, wanted, boundMs) {
+  const reached = nextWhere(socket, "users", (count) => count === wanted, boundMs);
+  socket.emit("join", "users");
+  return reached;
 }
 
 /** Resolves when the server has handled all that this socket emitted before. */

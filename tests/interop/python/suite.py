@@ -89,6 +89,7 @@ def reply_to_a_message(connect):
 def two_clients_chat(connect):
     with connect() as first:
         with connect() as second:
+            first.emit("join", "users")
             first.until("users", 2)
             first.emit("chat", "Hello!")
             assert second.next("chat") == "Hello!"

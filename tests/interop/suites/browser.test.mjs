@@ -49,6 +49,9 @@ describe("the page", () => {
     page.setDefaultTimeout(15_000);
     page.complaints = [];
     page.on("pageerror", (error) => page.complaints.push(String(error)));
+    page.on("console", (message) => {
+      if (message.text().includes("Content Security Policy")) page.complaints.push(message.text());
+    });
     page.on("request", (request) => {
       if (new URL(request.url()).port !== new URL(url).port) {
         page.complaints.push(`asked ${request.url()}`);

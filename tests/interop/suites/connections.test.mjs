@@ -1,10 +1,10 @@
 // The life of a connection: upgrade, refusal, crowds, limits, restarts.
 import { describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { Clients, handled, modes } from "../lib/client.mjs";
+import { Clients, handled, modes, usersReach } from "../lib/client.mjs";
 import { startServer } from "../lib/server.mjs";
 import { inEachMode } from "../lib/suite.mjs";
-import { collect, next, nextWhere } from "../lib/wait.mjs";
+import { collect, next } from "../lib/wait.mjs";
 
 const PAYLOAD_BYTES_MAX = 1_000_000;
 
@@ -77,7 +77,7 @@ inEachMode("connections", (context) => {
   test("200 clients at once", async () => {
     const { clients } = context;
     const observer = await clients.connect();
-    const full = nextWhere(observer, "users", (count) => count === 201, 30_000);
+    const full = usersReach(observer, 201, 30_000);
     const crowd = await Promise.all(Array.from({ length: 200 }, () => clients.connect()));
     await full;
     const answers = crowd.map((client, index) =>
@@ -95,7 +95,7 @@ inEachMode("connections", (context) => {
       assert.deepEqual(args, ["to all"]);
     }
 
-    const empty = nextWhere(observer, "users", (count) => count === 1, 30_000);
+    const empty = usersReach(observer, 1, 30_000);
     crowd.forEach((client) => client.disconnect());
     await empty;
   });

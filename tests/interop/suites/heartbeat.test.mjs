@@ -2,9 +2,9 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { WebSocket } from "ws";
-import { handled } from "../lib/client.mjs";
+import { handled, usersReach } from "../lib/client.mjs";
 import { inEachMode } from "../lib/suite.mjs";
-import { next, nextWhere, within } from "../lib/wait.mjs";
+import { next, within } from "../lib/wait.mjs";
 
 const flags = ["--ping-interval", "300ms", "--ping-timeout", "200ms"];
 
@@ -41,11 +41,11 @@ inEachMode(
         `ws://127.0.0.1:${context.server.port}/socket.io/?EIO=4&transport=websocket`,
       );
       silent.on("error", () => {});
-      const both = nextWhere(observer, "users", (count) => count === 2);
+      const both = usersReach(observer, 2);
       await next(silent, "open");
       silent.send("40");
       await both;
-      const alone = nextWhere(observer, "users", (count) => count === 1);
+      const alone = usersReach(observer, 1);
       await next(silent, "close", 5_000);
       await alone;
     });

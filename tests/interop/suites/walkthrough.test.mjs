@@ -1,6 +1,7 @@
 // The two walk-throughs: one client that says Hi to the example, and two that chat.
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { usersReach } from "../lib/client.mjs";
 import { startExpress } from "../lib/server.mjs";
 import { inEachMode } from "../lib/suite.mjs";
 import { collect, next, nextWhere } from "../lib/wait.mjs";
@@ -29,12 +30,12 @@ inEachMode("two clients that chat", (context) => {
   test("reach each other, and leaving is noticed", async () => {
     const { clients } = context;
     const first = clients.create();
-    const alone = nextWhere(first, "users", (count) => count === 1);
+    const alone = usersReach(first, 1);
     first.connect();
     await alone;
 
     const second = clients.create();
-    const both = [first, second].map((each) => nextWhere(each, "users", (count) => count === 2));
+    const both = [first, second].map((each) => usersReach(each, 2));
     second.connect();
     await Promise.all(both);
 
@@ -47,7 +48,7 @@ inEachMode("two clients that chat", (context) => {
       assert.deepEqual(texts, ["Hello!", "Hi!"]);
     }
 
-    const left = nextWhere(first, "users", (count) => count === 1);
+    const left = usersReach(first, 1);
     second.disconnect();
     await left;
 
@@ -61,7 +62,7 @@ inEachMode("two clients that chat", (context) => {
     const { clients } = context;
     const stays = await clients.settle();
     const dies = await clients.settle({ reconnection: false });
-    const gone = nextWhere(stays, "users", (count) => count === 1);
+    const gone = usersReach(stays, 1);
     dies.io.engine.close();
     await gone;
   });
