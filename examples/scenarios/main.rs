@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use throng::{Handle, Io, Server};
+use throng::{Handle, Server};
 
 use options::Options;
 
@@ -58,7 +58,10 @@ fn close_on_signals(handle: Handle) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
-            if handle.post(Io::close).is_err() {
+            let posted = handle.post(|io| {
+                io.close();
+            });
+            if posted.is_err() {
                 return;
             }
         }
