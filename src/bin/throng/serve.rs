@@ -81,11 +81,7 @@ fn write_banner(
         humantime::format_duration(outgoing.soft_time_max),
         humantime::format_duration(outgoing.stall_time_max),
     )?;
-    writeln!(
-        out,
-        "  open files   {files}, which allows {} connections",
-        server.connections_max()
-    )?;
+    writeln!(out, "  open files   {files}, which allows {} connections", server.connections_max())?;
     out.flush()
 }
 
