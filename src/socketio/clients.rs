@@ -29,7 +29,7 @@ pub(crate) struct Client {
 
 impl Clients {
     pub(crate) fn with_capacity(clients: usize) -> Self {
-        Self { entries: Vec::with_capacity(clients), open: 0 }
+        Self { entries: Vec::with_capacity(clients) }
     }
 
     pub(crate) fn insert(&mut self, session: SessionKey, opening: Option<Rc<Opening>>) {
