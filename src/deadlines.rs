@@ -51,9 +51,15 @@ struct Entry<K> {
 }
 
 impl<K: Copy> Deadlines<K> {
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
+        Self::with_capacity(0)
+    }
+
+    /// Room for so many deadlines at a time, and it grows beyond them.
+    pub(crate) fn with_capacity(deadlines: usize) -> Self {
         Self {
-            entries: Slab::new(),
+            entries: Slab::with_capacity(deadlines),
             heads: [NONE; LEVELS * SLOTS],
             occupied: [0; LEVELS],
             due: NONE,

@@ -94,12 +94,13 @@ struct Node {
 }
 
 impl Outboxes {
+    /// Room for so many sessions, and for one message to each.
     pub(crate) fn with_capacity(sessions: usize) -> Self {
         Self {
             entries: Vec::with_capacity(sessions),
-            nodes: Slab::new(),
-            soon: VecDeque::new(),
-            bulk: VecDeque::new(),
+            nodes: Slab::with_capacity(sessions),
+            soon: VecDeque::with_capacity(sessions),
+            bulk: VecDeque::with_capacity(sessions),
             bytes: 0,
             messages: 0,
             tick: 1,

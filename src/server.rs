@@ -217,7 +217,14 @@ impl<N: Net> Server<N> {
             fragments_max: config.engine.fragments_max.max(1),
         };
         let now = clock();
-        let hub = Hub::new(engine, config.socket, &config.outgoing, payload_bytes_max, entropy);
+        let hub = Hub::new(
+            engine,
+            config.socket,
+            &config.outgoing,
+            payload_bytes_max,
+            connections_max,
+            entropy,
+        );
         hub.state.borrow_mut().now = now;
         let body_bytes_max = config.http.body_bytes_max;
         let buffer = vec![0; config.reactor.read_buffer_bytes.max(READ_BUFFER_BYTES_MIN)];
@@ -241,7 +248,7 @@ impl<N: Net> Server<N> {
             buffer,
             messages: Vec::new(),
             posts: VecDeque::new(),
-            session_timers: Vec::new(),
+            session_timers: Vec::with_capacity(connections_max),
             slow: Vec::new(),
             next_sweep: Duration::ZERO,
             fans_out: HashSet::new(),
@@ -270,7 +277,7 @@ impl<N: Net> Server<N> {
     fn begin_turn(&mut self) {
         let now = (self.clock)();
         if now.wall.as_secs() != self.now.wall.as_secs() || self.reactor.date.is_empty() {
-            self.reactor.date = httpdate::fmt_http_date(UNIX_EPOCH + now.wall);
+            self.reactor.set_date(UNIX_EPOCH + now.wall);
         }
         self.now = now;
         self.turn = Turn { writes: self.reactor.counters.writes, ..Turn::default() };

@@ -16,8 +16,10 @@ pub mod net;
 mod output;
 mod system;
 
+use std::collections::VecDeque;
+use std::fmt::Write;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use connection::{Connection, Ending};
 use listener::{Accepting, Listeners};
@@ -39,7 +41,7 @@ pub(crate) struct Reactor<N: Net, O> {
     connections: Slots<Connection<N::Stream, O>>,
     connections_max: usize,
     events: Vec<Ready>,
-    ready: std::collections::VecDeque<ConnectionKey>,
+    ready: VecDeque<ConnectionKey>,
     unflushed: Vec<ConnectionKey>,
     dead: Vec<ConnectionKey>,
     deadlines: Deadlines<ConnectionKey>,
@@ -111,10 +113,10 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             connections: Slots::with_capacity(connections_max),
             connections_max,
             events: Vec::new(),
-            ready: std::collections::VecDeque::new(),
-            unflushed: Vec::new(),
-            dead: Vec::new(),
-            deadlines: Deadlines::new(),
+            ready: VecDeque::with_capacity(connections_max),
+            unflushed: Vec::with_capacity(connections_max),
+            dead: Vec::with_capacity(connections_max),
+            deadlines: Deadlines::with_capacity(connections_max),
             pool: Pool::new(),
             date: String::new(),
             replies: Vec::new(),
@@ -139,6 +141,13 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
 
     pub(crate) fn close_listeners(&mut self) {
         self.listeners.close(&mut self.net);
+    }
+
+    /// Keeps the value of the `Date` header, in the room of the one before.
+    pub(crate) fn set_date(&mut self, date: SystemTime) {
+        self.date.clear();
+        // Writing to a string can't fail.
+        let _ = write!(self.date, "{}", httpdate::HttpDate::from(date));
     }
 
     pub(crate) fn is_writable(&self, key: ConnectionKey) -> bool {

@@ -127,6 +127,10 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             return Flushed { lost: true, ..Flushed::default() };
         };
         let &Ok(flushed) = written else {
+            if connection.ending == Ending::Flush {
+                self.destroy(key);
+                return Flushed { lost: true, ..Flushed::default() };
+            }
             // Reading tells what happened, and to whom; it may hold the peer's last words.
             connection.ready.writable = false;
             (connection.ready.readable, connection.ready.hung_up) = (true, true);

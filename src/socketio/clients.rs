@@ -9,7 +9,7 @@ use crate::deadlines::DeadlineId;
 use crate::slots::SessionKey;
 
 /// The clients of all sessions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Clients {
     entries: Vec<Option<Client>>,
 }
@@ -28,6 +28,10 @@ pub(crate) struct Client {
 }
 
 impl Clients {
+    pub(crate) fn with_capacity(clients: usize) -> Self {
+        Self { entries: Vec::with_capacity(clients) }
+    }
+
     pub(crate) fn insert(&mut self, session: SessionKey, opening: Option<Rc<Opening>>) {
         if self.entries.len() <= session.index() {
             self.entries.resize_with(session.index() + 1, || None);

@@ -109,27 +109,31 @@ pub(crate) enum Command {
 }
 
 impl Hub {
+    /// The tables are made once, for `sessions_max` clients with one socket each: none of them
+    /// stalls a turn by growing, and pages that nobody has touched cost nothing.
     pub(crate) fn new(
         engine: Engine,
         config: SocketConfig,
         limits: &OutgoingLimits,
         payload_bytes_max: usize,
+        sessions_max: usize,
         entropy: Box<dyn Entropy>,
     ) -> Rc<Self> {
         Rc::new(Self {
             state: RefCell::new(State {
                 engine,
-                outboxes: Outboxes::with_capacity(0),
-                timers: Deadlines::new(),
+                outboxes: Outboxes::with_capacity(sessions_max),
+                // A client that has opened has two: its session's, and the one to join by.
+                timers: Deadlines::with_capacity(sessions_max.saturating_mul(2)),
                 entropy,
                 now: Now::default(),
                 commands: VecDeque::new(),
                 counters: SocketCounters::default(),
                 config,
                 host_timers: HostTimers::default(),
-                clients: Clients::default(),
-                sockets: Sockets::new(),
-                namespaces: Namespaces::new(),
+                clients: Clients::with_capacity(sessions_max),
+                sockets: Sockets::with_capacity(sessions_max),
+                namespaces: Namespaces::with_capacity(sessions_max),
                 selected: Selected::default(),
                 soft_bytes_max: limits.soft_bytes_max,
                 payload_bytes_max,

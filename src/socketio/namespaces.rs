@@ -39,9 +39,11 @@ impl NamespaceId {
 }
 
 impl Namespaces {
-    pub(crate) fn new() -> Self {
+    /// `/` has room for so many sockets; the others grow with theirs.
+    pub(crate) fn with_capacity(sockets: usize) -> Self {
         let mut namespaces = Self { entries: Vec::new(), by_name: HashMap::new() };
-        namespaces.find_or_insert("/");
+        let main = namespaces.find_or_insert("/");
+        namespaces.get_mut(main).members.reserve_exact(sockets);
         namespaces
     }
 

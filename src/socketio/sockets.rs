@@ -54,10 +54,10 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn with_capacity(sockets: usize) -> Self {
         Self {
-            entries: Slots::with_capacity(0),
-            by_id: HashTable::new(),
+            entries: Slots::with_capacity(sockets),
+            by_id: HashTable::with_capacity(sockets),
             hasher: RandomState::new(),
         }
     }

@@ -1,0 +1,69 @@
+//! `smoke`: one app that uses nearly everything, with short times and small sizes.
+//!
+//! What it leaves out, because the library can't do it so far: connection state recovery, the
+//! record of all events heard (`heard`), the event that is refused (`forbidden`), `ask-room`, the
+//! namespaces `/slow`, `/room-N` and `/admin`, clients of socket.io 2.x and JSONP.
+//!
+//! ```text
+//! > 40                 < 40{"sid":"..."}
+//!                      < 42["welcome",{"id":"...","auth":{},"recovered":false}]
+//! > 420["echo",1,2]    < 430[1,2]
+//! ```
+
+mod binary;
+mod echo;
+mod forwarded;
+mod http;
+mod namespaces;
+mod report;
+mod rooms;
+mod store;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use throng::config::{Config, Cors, CorsOrigin};
+use throng::{DisconnectReason, Server, Socket};
+
+pub(crate) fn bind(address: SocketAddr) -> io::Result<Server> {
+    let server = Server::builder().config(config()).bind(address)?;
+    let main = server.of("/").on_connect(welcome).on_disconnecting(tell_observers);
+    echo::declare(main);
+    rooms::declare(main);
+    store::declare(main);
+    binary::declare(main);
+    report::declare(main);
+    namespaces::declare(&server);
+    http::declare(&server);
+    Ok(server)
+}
+
+fn config() -> Config {
+    let mut cors = Cors::default();
+    cors.origin = CorsOrigin::One("http://conf.test".to_owned());
+    cors.credentials = true;
+    let mut config = Config::default();
+    config.engine.ping_interval = Duration::from_secs(1);
+    config.engine.ping_timeout = Duration::from_millis(1_500);
+    config.engine.upgrade_timeout = Duration::from_secs(1);
+    config.engine.payload_bytes_max = 100_000;
+    config.engine.cors = Some(cors);
+    config.socket.connect_timeout = Duration::from_secs(1);
+    config
+}
+
+fn welcome(socket: Socket<'_>) {
+    let auth: Value = socket.handshake().auth().unwrap_or_else(|| json!({}));
+    socket.emit("welcome", &json!({ "id": socket.id(), "auth": auth, "recovered": false }));
+}
+
+fn tell_observers(socket: Socket<'_>, reason: DisconnectReason) {
+    let left = json!({
+        "id": socket.id(),
+        "reason": reason.as_str(),
+        "rooms": rooms::sorted(socket),
+    });
+    socket.to("observers").emit("left", &left);
+}
