@@ -60,8 +60,7 @@ impl<N: Net> Server<N> {
         self.next_sweep = now + SWEEP_PERIOD;
         let mut sessions = std::mem::take(&mut self.slow);
         sessions.retain(|&session| {
-            let slow = self.hub.state.borrow().outboxes.slow(session);
-            let Some(slow) = slow else { return false };
+            let Some(slow) = self.slow_now(session) else { return false };
             let reason = if now.saturating_sub(slow.progress_at) >= self.limits.stall_time_max {
                 DisconnectReason::SlowConsumerStalled
             } else if slow
@@ -77,6 +76,19 @@ impl<N: Net> Server<N> {
         });
         sessions.append(&mut self.slow);
         self.slow = sessions;
+    }
+
+    /// Since when a session has been slow, unless it has caught up.
+    fn slow_now(&mut self, session: SessionKey) -> Option<Slow> {
+        let state = &mut *self.hub.state.borrow_mut();
+        let queued = state
+            .engine
+            .websocket(session)
+            .map_or(0, |connection| self.reactor.queued_bytes(connection));
+        if state.outboxes.bytes(session) + queued == 0 {
+            state.outboxes.set_slow(session, None);
+        }
+        state.outboxes.slow(session)
     }
 
     /// When all together have too much waiting, those with the most go first.
