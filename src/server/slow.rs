@@ -46,7 +46,7 @@ impl<N: Net> Server<N> {
             if self.slow.is_empty() {
                 self.next_sweep = now + SWEEP_PERIOD;
             }
-            self.slow.push(session);
+            self.slow.insert(session);
         }
         self.enforce_total();
     }
@@ -59,7 +59,8 @@ impl<N: Net> Server<N> {
         }
         self.next_sweep = now + SWEEP_PERIOD;
         let mut sessions = std::mem::take(&mut self.slow);
-        sessions.retain(|&session| {
+        sessions.retain(|session| {
+            let session = *session;
             let Some(slow) = self.slow_now(session) else { return false };
             let reason = if now.saturating_sub(slow.progress_at) >= self.limits.stall_time_max {
                 DisconnectReason::SlowConsumerStalled
@@ -99,7 +100,7 @@ impl<N: Net> Server<N> {
                 self.slow.iter().copied().max_by_key(|&session| outboxes.bytes(session))
             };
             let Some(largest) = largest else { return };
-            self.slow.retain(|&session| session != largest);
+            self.slow.remove(&largest);
             self.close_slow(largest, DisconnectReason::SlowConsumerBudget);
         }
     }
