@@ -67,7 +67,6 @@ impl Handle {
     }
 
     /// Closes the server; see [`Io::close`].
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "a method isn't general enough")]
     pub fn close(&self) -> Result<(), PostError> {
         self.post(|io| io.close())
     }

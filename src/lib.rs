@@ -29,7 +29,7 @@
 //! - [`BroadcastOperator`] sends to rooms, [`Socket::emit`] to one client. What can be sent is told
 //!   by [`IntoArgs`]: `&value` is one argument, a tuple several, `()` none.
 //! - [`Server::http`] is the HTTP application on the same port, [`Server::engine`] bare Engine.IO
-//!   sessions, [`Server::websocket`] raw WebSockets.
+//!   sessions, [`Server::websocket`] a WebSocket without either.
 //! - [`config::Config`] holds every option and limit; each says what happens when it is met.
 //! - [`Handle`] is what other threads may hold.
 //!
@@ -87,6 +87,8 @@
 //! generation; a stale key finds nothing. There are no locks and no shared graph. What a peer does
 //! wrong ends as a reason and a counter, never as an error out of `poll`; a test holds the
 //! layering.
+
+#![warn(clippy::unwrap_used, clippy::expect_used)]
 
 mod admission;
 mod app;

@@ -259,6 +259,7 @@ impl Outboxes {
         outbox.head = node.next;
         if node.next == NONE {
             outbox.tail = NONE;
+            outbox.slow = None;
         }
         let bytes = node.message.bytes();
         outbox.bytes -= bytes;
@@ -297,11 +298,13 @@ impl Outboxes {
     }
 
     /// The session's connection takes bytes again: what waits is listed.
-    pub(crate) fn unblock(&mut self, session: SessionKey) {
-        if self.is_blocked(session) {
+    pub(crate) fn unblock(&mut self, session: SessionKey) -> bool {
+        let was_blocked = self.is_blocked(session);
+        if was_blocked {
             self.set_blocked(session, false);
             self.list(session, Lane::Bulk);
         }
+        was_blocked
     }
 
     pub(crate) fn is_blocked(&self, session: SessionKey) -> bool {

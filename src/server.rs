@@ -13,7 +13,7 @@ mod read;
 mod requests;
 mod slow;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -72,7 +72,7 @@ pub struct Server<N: Net = SystemNet> {
     messages: Vec<Rc<Message>>,
     posts: VecDeque<PostWork>,
     session_timers: Vec<Option<DeadlineId>>,
-    slow: Vec<SessionKey>,
+    slow: BTreeSet<SessionKey>,
     next_sweep: Duration,
     /// Sessions whose messages have fanned out: not read while much of that is unsent.
     fans_out: HashSet<SessionKey>,
@@ -249,7 +249,7 @@ impl<N: Net> Server<N> {
             messages: Vec::new(),
             posts: VecDeque::new(),
             session_timers: Vec::with_capacity(connections_max),
-            slow: Vec::new(),
+            slow: BTreeSet::new(),
             next_sweep: Duration::ZERO,
             fans_out: HashSet::new(),
             limits: config.outgoing,

@@ -137,16 +137,26 @@ impl<S, O> Connection<S, O> {
 
     /// Whether kept input may be decoded now.
     pub(super) fn decodes(&self) -> bool {
-        !matches!(&self.speaks, Speaks::Http(http) if http.stage == Stage::Answering)
+        !matches!(
+            &self.speaks,
+            Speaks::Http(http) if matches!(http.stage, Stage::Answering | Stage::Deciding)
+        )
     }
 
     pub(super) fn kept_bytes(&self) -> usize {
         self.kept.as_ref().map_or(0, |kept| kept.len())
     }
 
-    pub(super) fn keep(&mut self, input: &[u8]) {
-        if !input.is_empty() {
-            self.kept.get_or_insert_default().extend_from_slice(input);
+    /// Keeps input for later: before what is kept already if it was `kept_before`, else behind.
+    pub(super) fn keep(&mut self, input: &[u8], kept_before: bool) {
+        if input.is_empty() {
+            return;
+        }
+        let kept = self.kept.get_or_insert_default();
+        if kept_before {
+            kept.splice(..0, input.iter().copied());
+        } else {
+            kept.extend_from_slice(input);
         }
     }
 

@@ -22,7 +22,9 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             connection.listed.held = true;
             return Fill::Empty;
         }
-        if let Some(bytes) = take_kept(connection, buffer) {
+        let taken = take_kept(connection, buffer);
+        self.filled_from_kept = taken.is_some();
+        if let Some(bytes) = taken {
             return Fill::Filled(bytes);
         }
         if !connection.ready.readable || !connection.wants_input() {
@@ -49,8 +51,9 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
 
     /// Keeps input for later: a budget ran out before all of it was decoded.
     pub(crate) fn keep(&mut self, key: ConnectionKey, input: &[u8]) {
+        let kept_before = self.filled_from_kept;
         if let Some(connection) = self.connection_mut(key) {
-            connection.keep(input);
+            connection.keep(input, kept_before);
         }
     }
 
@@ -91,7 +94,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                     self.counters.timeouts += 1;
                     return Some((key, Inbound::Refused(Status::REQUEST_TIMEOUT)));
                 }
-                (Ending::Open, _) => {
+                (Ending::Open | Ending::Handshake, _) => {
                     self.destroy(key);
                     return Some((key, Inbound::Lost(Lost::Timeout)));
                 }
@@ -203,7 +206,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         let Speaks::Http(http) = &mut connection.speaks else { return None };
         if matches!(http.stage, Stage::Answering | Stage::Deciding) {
             let rest = input.get(*at..).unwrap_or_default();
-            connection.keep(rest);
+            connection.keep(rest, self.filled_from_kept);
             *at = input.len();
             return None;
         }

@@ -46,6 +46,8 @@ pub(crate) struct Reactor<N: Net, O> {
     dead: Vec<ConnectionKey>,
     deadlines: Deadlines<ConnectionKey>,
     pool: Pool,
+    /// The input at hand was kept back earlier: what is kept of it again goes before the rest.
+    filled_from_kept: bool,
     /// The value of the `Date` header, kept by the conductor.
     pub(crate) date: String,
     replies: Vec<u8>,
@@ -118,6 +120,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             dead: Vec::with_capacity(connections_max),
             deadlines: Deadlines::with_capacity(connections_max),
             pool: Pool::new(),
+            filled_from_kept: false,
             date: String::new(),
             replies: Vec::new(),
             websocket_limits,

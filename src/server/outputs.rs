@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Closing, Owner, Server};
 use crate::engineio::{Close, DisconnectReason, Frame, Output};
+use crate::reactor::Lost;
 use crate::reactor::net::Net;
 use crate::send_queue::Chunk;
 use crate::slots::SessionKey;
@@ -120,6 +121,7 @@ impl<N: Net> Server<N> {
         for key in self.reactor.keys() {
             if matches!(self.reactor.owner(key), Owner::Endpoint(_)) {
                 self.reactor.close_websocket(self.now.monotonic, key, Some(GOING_AWAY), "");
+                self.handle_lost(key, Lost::Close);
             }
             self.reactor.finish(self.now.monotonic, key);
         }

@@ -200,8 +200,11 @@ impl<N: Net> Server<N> {
         if !self.reactor.is_writable(key) {
             return;
         }
-        if let Owner::WebSocket(session) = self.reactor.owner(key) {
-            self.hub.state.borrow_mut().outboxes.unblock(session);
+        // What is queued goes with the session's messages, so that progress is noted.
+        if let Owner::WebSocket(session) = self.reactor.owner(key)
+            && self.hub.state.borrow_mut().outboxes.unblock(session)
+        {
+            return;
         }
         self.reactor.list_unflushed(key);
     }

@@ -46,7 +46,7 @@ impl<N: Net> Server<N> {
             if self.slow.is_empty() {
                 self.next_sweep = now + SWEEP_PERIOD;
             }
-            self.slow.push(session);
+            self.slow.insert(session);
         }
         self.enforce_total();
     }
@@ -59,9 +59,9 @@ impl<N: Net> Server<N> {
         }
         self.next_sweep = now + SWEEP_PERIOD;
         let mut sessions = std::mem::take(&mut self.slow);
-        sessions.retain(|&session| {
-            let slow = self.hub.state.borrow().outboxes.slow(session);
-            let Some(slow) = slow else { return false };
+        sessions.retain(|session| {
+            let session = *session;
+            let Some(slow) = self.slow_now(session) else { return false };
             let reason = if now.saturating_sub(slow.progress_at) >= self.limits.stall_time_max {
                 DisconnectReason::SlowConsumerStalled
             } else if slow
@@ -79,6 +79,19 @@ impl<N: Net> Server<N> {
         self.slow = sessions;
     }
 
+    /// Since when a session has been slow, unless it has caught up.
+    fn slow_now(&mut self, session: SessionKey) -> Option<Slow> {
+        let state = &mut *self.hub.state.borrow_mut();
+        let queued = state
+            .engine
+            .websocket(session)
+            .map_or(0, |connection| self.reactor.queued_bytes(connection));
+        if state.outboxes.bytes(session) + queued == 0 {
+            state.outboxes.set_slow(session, None);
+        }
+        state.outboxes.slow(session)
+    }
+
     /// When all together have too much waiting, those with the most go first.
     fn enforce_total(&mut self) {
         while self.hub.state.borrow().outboxes.bytes_total() > self.limits.total_bytes_max {
@@ -87,7 +100,7 @@ impl<N: Net> Server<N> {
                 self.slow.iter().copied().max_by_key(|&session| outboxes.bytes(session))
             };
             let Some(largest) = largest else { return };
-            self.slow.retain(|&session| session != largest);
+            self.slow.remove(&largest);
             self.close_slow(largest, DisconnectReason::SlowConsumerBudget);
         }
     }

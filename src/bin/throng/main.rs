@@ -1,5 +1,7 @@
 //! The `throng` program: `throng serve`, which is also what it does when asked for nothing.
 
+#![warn(clippy::unwrap_used, clippy::expect_used)]
+
 mod application;
 mod options;
 mod serve;
