@@ -18,6 +18,7 @@ const { positionals, values } = parseArgs({
     port: { type: "string", default: "0" },
     "ping-interval": { type: "string", default: "25s" },
     "ping-timeout": { type: "string", default: "20s" },
+    "cors-origin": { type: "string" },
   },
 });
 
@@ -35,6 +36,7 @@ const http = createServer((request, response) => {
 const io = new Server(http, {
   pingInterval: milliseconds(values["ping-interval"]),
   pingTimeout: milliseconds(values["ping-timeout"]),
+  cors: values["cors-origin"] && { origin: values["cors-origin"] },
 });
 
 const application = positionals[0] ?? "serve";

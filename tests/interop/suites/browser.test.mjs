@@ -1,10 +1,9 @@
 // The chat page of `throng serve`, in Chromium: two people chat, and the page tells the truth.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launchBrowser } from "../lib/browser.mjs";
 import { Clients } from "../lib/client.mjs";
 import { startServer } from "../lib/server.mjs";
 import { next } from "../lib/wait.mjs";
@@ -14,36 +13,21 @@ const screenshots = fileURLToPath(new URL("../screenshots", import.meta.url));
 
 describe("the page", () => {
   let server;
-  let profile;
-  let browser;
+  let chromium;
   const contexts = [];
   before(async () => {
     server = await startServer();
-    profile = mkdtempSync(`${tmpdir()}/throng-browser-`);
-    browser = await chromium.launch({
-      executablePath: chromiumPath(),
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        `--disk-cache-dir=${profile}`,
-      ],
-    });
+    chromium = await launchBrowser();
     mkdirSync(screenshots, { recursive: true });
   });
   after(async () => {
-    await browser?.close();
+    await chromium?.close();
     await server?.stop();
-    if (profile) rmSync(profile, { recursive: true, force: true });
   });
 
   /** A person: a browser context of its own, the page open, its complaints collected. */
   async function arrive({ name, url = server.url, ...options }) {
-    const context = await browser.newContext(options);
+    const context = await chromium.browser.newContext(options);
     contexts.push(context);
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
@@ -132,7 +116,7 @@ describe("the page", () => {
   });
 
   test("where WebSocket is blocked the page stays on polling", async () => {
-    const context = await browser.newContext();
+    const context = await chromium.browser.newContext();
     contexts.push(context);
     await context.addInitScript(() => {
       window.WebSocket = class {
@@ -194,12 +178,3 @@ describe("the page", () => {
     }
   }
 });
-
-function chromiumPath() {
-  const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"];
-  const found = candidates.find((path) => path && existsSync(path));
-  if (!found) {
-    throw new Error("Chromium is missing: scripts/test installs it, or set CHROMIUM to its path");
-  }
-  return found;
-}
