@@ -29,7 +29,7 @@ pub(crate) enum Heartbeat {
 pub(crate) enum Beat {
     /// Nothing yet.
     Nothing,
-    /// A ping; the time for its pong runs from now.
+    /// A ping; the time for its pong runs from now, or from when it was due just before.
     Ping,
     /// The pong is overdue.
     TimedOut,
@@ -83,9 +83,12 @@ impl Heartbeat {
             return Beat::Nothing;
         }
         match self {
-            Self::Resting { .. } => {
-                // From now, not from when it was due: a server that was late is no client's fault.
-                *self = Self::Asked { pong_until: now.saturating_add(config.ping_timeout) };
+            Self::Resting { ping_at } => {
+                // A server that was late is no client's fault: the time for the pong runs from
+                // now. But what rounding costs a timer is no lateness, and must not add up.
+                let asked_at =
+                    if now.saturating_sub(*ping_at) <= ROUNDING_MAX { *ping_at } else { now };
+                *self = Self::Asked { pong_until: asked_at.saturating_add(config.ping_timeout) };
                 Beat::Ping
             }
             Self::Asked { .. } | Self::Heard { .. } => Beat::TimedOut,
@@ -95,6 +98,8 @@ impl Heartbeat {
 
 /// Shorter intervals are for tests and for hosts that know what they do: no phase.
 const PHASED_INTERVAL_MIN: Duration = Duration::from_secs(5);
+/// Ticks of the timers and of the system's wait, a millisecond each, and the time to wake up.
+const ROUNDING_MAX: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +136,18 @@ mod tests {
         assert_eq!(heartbeat.expire(at(60), &config), Beat::TimedOut);
         heartbeat.handle_pong(at(60), &config);
         assert_eq!(heartbeat.wake_at(), at(85));
+    }
+
+    #[test]
+    fn rounding_of_timers_does_not_add_up_but_real_lateness_counts() {
+        let config = EngineConfig::default();
+        let at = Duration::from_millis;
+        let mut heartbeat = Heartbeat::Resting { ping_at: at(25_000) };
+        assert_eq!(heartbeat.expire(at(25_002), &config), Beat::Ping);
+        assert_eq!(heartbeat.wake_at(), at(45_000));
+        let mut heartbeat = Heartbeat::Resting { ping_at: at(25_000) };
+        assert_eq!(heartbeat.expire(at(25_300), &config), Beat::Ping);
+        assert_eq!(heartbeat.wake_at(), at(45_300));
     }
 
     #[test]
