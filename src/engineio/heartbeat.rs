@@ -46,7 +46,7 @@ impl Heartbeat {
             entropy.fill(&mut random);
             phase = (interval / 10).mul_f64(f64::from(u16::from_le_bytes(random)) / 65_536.0);
         }
-        Self::Resting { ping_at: now.saturating_add(interval.saturating_sub(phase)) }
+        Self::Resting { ping_at: after(now, interval.saturating_sub(phase)) }
     }
 
     /// When [`Heartbeat::expire`] has something to say.
@@ -60,13 +60,13 @@ impl Heartbeat {
 
     /// A pong, asked for or not, restarts the interval.
     pub(crate) fn handle_pong(&mut self, now: Duration, config: &EngineConfig) {
-        *self = Self::Resting { ping_at: now.saturating_add(config.ping_interval) };
+        *self = Self::Resting { ping_at: after(now, config.ping_interval) };
     }
 
     /// Any other packet: the first after a ping restarts the time for the pong.
     pub(crate) fn handle_packet(&mut self, now: Duration, config: &EngineConfig) {
         if let Self::Asked { .. } = self {
-            *self = Self::Heard { pong_until: now.saturating_add(config.ping_timeout) };
+            *self = Self::Heard { pong_until: after(now, config.ping_timeout) };
         }
     }
 
@@ -85,10 +85,10 @@ impl Heartbeat {
         match self {
             Self::Resting { ping_at } => {
                 // A server that was late is no client's fault: the time for the pong runs from
-                // now. But what rounding costs a timer is no lateness, and must not add up.
-                let asked_at =
-                    if now.saturating_sub(*ping_at) <= ROUNDING_MAX { *ping_at } else { now };
-                *self = Self::Asked { pong_until: asked_at.saturating_add(config.ping_timeout) };
+                // now. But waking up takes its time, and that must not add up.
+                let is_on_time = now.saturating_sub(*ping_at) <= WAKING_MAX;
+                let asked_at = if is_on_time { *ping_at } else { now };
+                *self = Self::Asked { pong_until: after(asked_at, config.ping_timeout) };
                 Beat::Ping
             }
             Self::Asked { .. } | Self::Heard { .. } => Beat::TimedOut,
@@ -96,10 +96,17 @@ impl Heartbeat {
     }
 }
 
+/// A moment in whole milliseconds, as timers count: what is cut off here, up to one, they would
+/// round up, and the wait for them once more.
+fn after(now: Duration, period: Duration) -> Duration {
+    let fraction = Duration::from_nanos(u64::from(now.subsec_nanos() % 1_000_000));
+    now.saturating_sub(fraction).saturating_add(period)
+}
+
 /// Shorter intervals are for tests and for hosts that know what they do: no phase.
 const PHASED_INTERVAL_MIN: Duration = Duration::from_secs(5);
-/// Ticks of the timers and of the system's wait, a millisecond each, and the time to wake up.
-const ROUNDING_MAX: Duration = Duration::from_millis(5);
+/// How long it may take to wake up for a ping without being called late.
+const WAKING_MAX: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -139,15 +146,22 @@ mod tests {
     }
 
     #[test]
-    fn rounding_of_timers_does_not_add_up_but_real_lateness_counts() {
+    fn a_heartbeat_waits_for_whole_milliseconds_and_waking_up_adds_none() {
         let config = EngineConfig::default();
-        let at = Duration::from_millis;
-        let mut heartbeat = Heartbeat::Resting { ping_at: at(25_000) };
-        assert_eq!(heartbeat.expire(at(25_002), &config), Beat::Ping);
-        assert_eq!(heartbeat.wake_at(), at(45_000));
-        let mut heartbeat = Heartbeat::Resting { ping_at: at(25_000) };
-        assert_eq!(heartbeat.expire(at(25_300), &config), Beat::Ping);
-        assert_eq!(heartbeat.wake_at(), at(45_300));
+        let at = Duration::from_micros;
+        let mut heartbeat = Heartbeat::Resting { ping_at: Duration::ZERO };
+        heartbeat.handle_pong(at(1_700), &config);
+        assert_eq!(heartbeat.wake_at(), at(25_001_000));
+        assert_eq!(heartbeat.expire(at(25_003_300), &config), Beat::Ping);
+        assert_eq!(heartbeat.wake_at(), at(45_001_000));
+    }
+
+    #[test]
+    fn a_late_ping_leaves_the_client_its_whole_time() {
+        let config = EngineConfig::default();
+        let mut heartbeat = Heartbeat::Resting { ping_at: Duration::from_secs(25) };
+        assert_eq!(heartbeat.expire(Duration::from_secs(26), &config), Beat::Ping);
+        assert_eq!(heartbeat.wake_at(), Duration::from_secs(46));
     }
 
     #[test]
