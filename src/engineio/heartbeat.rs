@@ -29,7 +29,7 @@ pub(crate) enum Heartbeat {
 pub(crate) enum Beat {
     /// Nothing yet.
     Nothing,
-    /// A ping; the time for its pong runs from now.
+    /// A ping; the time for its pong runs from now, or from when it was due just before.
     Ping,
     /// The pong is overdue.
     TimedOut,
@@ -46,7 +46,7 @@ impl Heartbeat {
             entropy.fill(&mut random);
             phase = (interval / 10).mul_f64(f64::from(u16::from_le_bytes(random)) / 65_536.0);
         }
-        Self::Resting { ping_at: now.saturating_add(interval.saturating_sub(phase)) }
+        Self::Resting { ping_at: after(now, interval.saturating_sub(phase)) }
     }
 
     /// When [`Heartbeat::expire`] has something to say.
@@ -60,13 +60,13 @@ impl Heartbeat {
 
     /// A pong, asked for or not, restarts the interval.
     pub(crate) fn handle_pong(&mut self, now: Duration, config: &EngineConfig) {
-        *self = Self::Resting { ping_at: now.saturating_add(config.ping_interval) };
+        *self = Self::Resting { ping_at: after(now, config.ping_interval) };
     }
 
     /// Any other packet: the first after a ping restarts the time for the pong.
     pub(crate) fn handle_packet(&mut self, now: Duration, config: &EngineConfig) {
         if let Self::Asked { .. } = self {
-            *self = Self::Heard { pong_until: now.saturating_add(config.ping_timeout) };
+            *self = Self::Heard { pong_until: after(now, config.ping_timeout) };
         }
     }
 
@@ -83,9 +83,12 @@ impl Heartbeat {
             return Beat::Nothing;
         }
         match self {
-            Self::Resting { .. } => {
-                // From now, not from when it was due: a server that was late is no client's fault.
-                *self = Self::Asked { pong_until: now.saturating_add(config.ping_timeout) };
+            Self::Resting { ping_at } => {
+                // A server that was late is no client's fault: the time for the pong runs from
+                // now. But waking up takes its time, and that must not add up.
+                let is_on_time = now.saturating_sub(*ping_at) <= WAKING_MAX;
+                let asked_at = if is_on_time { *ping_at } else { now };
+                *self = Self::Asked { pong_until: after(asked_at, config.ping_timeout) };
                 Beat::Ping
             }
             Self::Asked { .. } | Self::Heard { .. } => Beat::TimedOut,
@@ -93,8 +96,17 @@ impl Heartbeat {
     }
 }
 
+/// A moment in whole milliseconds, as timers count: what is cut off here, up to one, they would
+/// round up, and the wait for them once more.
+fn after(now: Duration, period: Duration) -> Duration {
+    let fraction = Duration::from_nanos(u64::from(now.subsec_nanos() % 1_000_000));
+    now.saturating_sub(fraction).saturating_add(period)
+}
+
 /// Shorter intervals are for tests and for hosts that know what they do: no phase.
 const PHASED_INTERVAL_MIN: Duration = Duration::from_secs(5);
+/// How long it may take to wake up for a ping without being called late.
+const WAKING_MAX: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +143,25 @@ mod tests {
         assert_eq!(heartbeat.expire(at(60), &config), Beat::TimedOut);
         heartbeat.handle_pong(at(60), &config);
         assert_eq!(heartbeat.wake_at(), at(85));
+    }
+
+    #[test]
+    fn a_heartbeat_waits_for_whole_milliseconds_and_waking_up_adds_none() {
+        let config = EngineConfig::default();
+        let at = Duration::from_micros;
+        let mut heartbeat = Heartbeat::Resting { ping_at: Duration::ZERO };
+        heartbeat.handle_pong(at(1_700), &config);
+        assert_eq!(heartbeat.wake_at(), at(25_001_000));
+        assert_eq!(heartbeat.expire(at(25_003_300), &config), Beat::Ping);
+        assert_eq!(heartbeat.wake_at(), at(45_001_000));
+    }
+
+    #[test]
+    fn a_late_ping_leaves_the_client_its_whole_time() {
+        let config = EngineConfig::default();
+        let mut heartbeat = Heartbeat::Resting { ping_at: Duration::from_secs(25) };
+        assert_eq!(heartbeat.expire(Duration::from_secs(26), &config), Beat::Ping);
+        assert_eq!(heartbeat.wake_at(), Duration::from_secs(46));
     }
 
     #[test]
