@@ -126,12 +126,41 @@ fn pipelined_requests_are_answered_in_order() {
     for body in ["late", "1 ", "late", "2 "] {
         wire.response().expect(200, body);
     }
-    println!("the deferred ones were answered");
+}
+
+#[test]
+fn more_answers_than_one_write_takes_all_go_out() {
+    let server = app();
+    let mut wire = Wire::connect(&server);
     let many: Vec<String> = (0..500).map(|number| get(&format!("/users/{number}"))).collect();
     wire.send(many.concat());
     for number in 0..500 {
         wire.response().expect(200, &format!("{number} "));
     }
+}
+
+#[test]
+fn requests_stay_in_order_behind_an_answer_that_is_awaited() {
+    let server = app();
+    let mut wire = Wire::connect(&server);
+    // Far more than is kept back, with further deferred answers on the way.
+    let many: Vec<String> = (0..5_000)
+        .map(|number| match number % 1_000 {
+            0 => get("/later"),
+            _ => get(&format!("/users/{number}")),
+        })
+        .collect();
+    let mut writer = wire.stream.try_clone().unwrap();
+    let writing = std::thread::spawn(move || {
+        std::io::Write::write_all(&mut writer, many.concat().as_bytes())
+    });
+    for number in 0..5_000 {
+        match number % 1_000 {
+            0 => wire.response().expect(200, "late"),
+            _ => wire.response().expect(200, &format!("{number} ")),
+        };
+    }
+    writing.join().unwrap().unwrap();
 }
 
 #[test]

@@ -116,6 +116,17 @@ fn fragments_make_one_message_with_control_frames_between_them() {
 }
 
 #[test]
+fn a_burst_of_pings_is_answered_whole() {
+    let (server, _) = echoing();
+    let mut socket = WebSocket::joined(&server);
+    let burst: Vec<u8> = (0..200_u8).flat_map(|number| masked_frame(0x89, &[number])).collect();
+    socket.wire.send(burst);
+    for number in 0..200_u8 {
+        assert_eq!(socket.frame(), Frame { first_byte: 0x8a, payload: vec![number] });
+    }
+}
+
+#[test]
 fn a_ping_is_answered_with_its_very_bytes_and_a_pong_ignored() {
     let (server, _) = echoing();
     let mut socket = WebSocket::joined(&server);

@@ -139,7 +139,12 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             self.counters.short_writes += 1;
         }
         self.counters.bytes_written += flushed.bytes as u64;
-        if connection.queue.is_empty() && connection.ending == Ending::Flush {
+        if !connection.queue.is_empty() {
+            // One call takes so many chunks; no event tells that the socket would take the rest.
+            if !flushed.blocked {
+                self.list_unflushed(key);
+            }
+        } else if connection.ending == Ending::Flush {
             self.end_output(now, key);
         }
         flushed
