@@ -20,15 +20,18 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if let Some(bytes) = take_kept(connection, buffer) {
             return Fill::Filled(bytes);
         }
-        if !connection.readable || !connection.wants_input() {
+        // What is kept back must fit the buffer as a whole: handed out in parts, its rest would
+        // get behind what is kept back of the first part.
+        let room = buffer.len().saturating_sub(connection.kept_bytes());
+        if !connection.readable || !connection.wants_input() || room == 0 {
             return Fill::Empty;
         }
         loop {
-            match self.net.read(&mut connection.stream, buffer) {
+            match self.net.read(&mut connection.stream, &mut buffer[..room]) {
                 Ok(0) => return self.handle_end(key),
                 Ok(bytes) => {
                     // A short read drained the socket, unless the end of the stream waits too.
-                    connection.readable = bytes == buffer.len() || connection.hung_up;
+                    connection.readable = bytes == room || connection.hung_up;
                     self.counters.bytes_read += bytes as u64;
                     return Fill::Filled(bytes);
                 }
