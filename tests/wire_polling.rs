@@ -328,11 +328,41 @@ fn a_session_closed_without_a_held_get_tells_the_next_one() {
     let mut poller = handshake_polling(&server);
     poller.join();
     poller.post("42/other,[\"x\"]");
+    told.expect(&["forced server close"]);
     // While it closes, what comes in is ignored.
     poller.post("42[\"echo\"]");
     assert_eq!(poller.poll(), "6\x1e1");
     poller.expect_gone();
-    told.expect(&["forced server close"]);
+}
+
+#[test]
+fn an_undecodable_packet_is_a_forced_close_with_and_without_a_held_get() {
+    for held in [true, false] {
+        let (server, told) = echoing();
+        let mut poller = handshake_polling(&server);
+        poller.join();
+        if held {
+            poller.park();
+        }
+        poller.post("42{}");
+        told.expect(&["forced close"]);
+        if !held {
+            poller.send_get();
+        }
+        assert_eq!(poller.polled(), if held { "1" } else { "6\x1e1" });
+        poller.expect_gone();
+    }
+}
+
+#[test]
+fn a_protocol_violation_with_a_held_get_is_a_forced_close() {
+    let (server, told) = echoing();
+    let mut poller = handshake_polling(&server);
+    poller.join();
+    poller.park();
+    poller.post("42/other,[\"x\"]");
+    assert_eq!(poller.polled(), "1");
+    told.expect(&["forced close"]);
 }
 
 #[test]

@@ -247,11 +247,11 @@ fn the_socket_notices_its_new_transport_and_nothing_else() {
     let (mut poller, mut socket) = probing(&server);
     poller.post("420[\"how\"]");
     let url = "/socket.io/?EIO=4&transport=polling";
-    assert_eq!(poller.poll(), format!("430[\"polling\",\"{url}\"]"));
+    assert_eq!(poller.poll(), format!("430[[\"polling\",\"{url}\"]]"));
     socket.send("2probe");
     socket.send("5");
     socket.send("421[\"how\"]");
-    socket.expect(&["3probe", &format!("431[\"websocket\",\"{url}\"]")]);
+    socket.expect(&["3probe", &format!("431[[\"websocket\",\"{url}\"]]")]);
     assert_eq!(told.so_far().len(), 1);
 }
 

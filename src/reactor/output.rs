@@ -145,7 +145,12 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         self.counters.bytes_written += flushed.bytes as u64;
         let is_released = connection.listed.held && connection.queue.is_empty();
         connection.listed.held &= !is_released;
-        if connection.queue.is_empty() && connection.ending == Ending::Flush {
+        if !connection.queue.is_empty() {
+            // One call takes so many chunks; no event tells that the socket would take the rest.
+            if !flushed.blocked {
+                self.list_unflushed(key);
+            }
+        } else if connection.ending == Ending::Flush {
             self.end_output(now, key);
         }
         if is_released {

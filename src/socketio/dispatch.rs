@@ -31,16 +31,17 @@ impl Hub {
             Incoming::Text(text) => self.handle_text(session, text),
             Incoming::Binary(bytes) => self.handle_binary(session, bytes),
         };
-        if let Err(mistake) = handled {
-            let counters = &mut self.state.borrow_mut().counters;
-            match mistake {
-                Mistake::Decode => counters.decode_errors += 1,
-                Mistake::Protocol => counters.protocol_errors += 1,
+        match handled {
+            Ok(()) => {}
+            Err(Mistake::Decode) => {
+                self.state.borrow_mut().counters.decode_errors += 1;
+                self.close_undecodable_client(session);
             }
-        } else {
-            return;
+            Err(Mistake::Protocol) => {
+                self.state.borrow_mut().counters.protocol_errors += 1;
+                self.close_client(session);
+            }
         }
-        self.close_client(session);
     }
 
     fn handle_text(self: &Rc<Self>, session: SessionKey, text: &str) -> Result<(), Mistake> {

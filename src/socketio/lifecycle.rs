@@ -19,6 +19,12 @@ use crate::message::Message;
 use crate::outbox::Lane;
 use crate::slots::SessionKey;
 
+/// When the close of a session takes effect.
+enum Closed {
+    AtOnce,
+    Later,
+}
+
 impl Hub {
     /// A session has opened: from now on it has a client, who must join a namespace in time.
     pub(crate) fn handle_open(&self, session: SessionKey, opening: Option<Opening>) {
@@ -47,22 +53,32 @@ impl Hub {
 
     /// Closes a client's session; the reason its sockets get tells whether that was done at once.
     pub(crate) fn close_client(self: &Rc<Self>, session: SessionKey) {
-        let at_once = {
-            let state = &mut *self.state.borrow_mut();
-            if state.clients.get(session).is_none() {
-                return;
-            }
-            let reason = DisconnectReason::ForcedClose;
-            let (now, outboxes) = (state.now, &mut state.outboxes);
-            state.engine.close(now, session, Close::Graceful, reason, outboxes);
-            !state.engine.is_open(session)
-        };
-        let reason = if at_once {
-            DisconnectReason::ForcedClose
-        } else {
-            DisconnectReason::ForcedServerClose
+        let reason = match self.close_session(session) {
+            Some(Closed::AtOnce) => DisconnectReason::ForcedClose,
+            Some(Closed::Later) => DisconnectReason::ForcedServerClose,
+            None => return,
         };
         self.handle_closed(session, reason);
+    }
+
+    /// Closes the session of a client whose packet could not be decoded. In the reference its
+    /// sockets hear of it from Engine.IO, so that the reason is the same however long it takes.
+    pub(super) fn close_undecodable_client(self: &Rc<Self>, session: SessionKey) {
+        if self.close_session(session).is_some() {
+            self.handle_closed(session, DisconnectReason::ForcedClose);
+        }
+    }
+
+    fn close_session(&self, session: SessionKey) -> Option<Closed> {
+        let state = &mut *self.state.borrow_mut();
+        state.clients.get(session)?;
+        let reason = DisconnectReason::ForcedClose;
+        state.engine.close(state.now, session, Close::Graceful, reason, &mut state.outboxes);
+        // A session that waits for a GET to be told in is still there.
+        Some(match state.engine.transport(session) {
+            None => Closed::AtOnce,
+            Some(_) => Closed::Later,
+        })
     }
 
     /// Every socket leaves because the server closes; no packet says so.
