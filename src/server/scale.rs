@@ -130,7 +130,7 @@ impl Machines {
         assert!(client.ping_at <= self.now, "a ping came early");
         self.pings.sent += 1;
         self.pings.in_this_millisecond += 1;
-        self.pings.late_max = self.pings.late_max.max(self.now - client.ping_at);
+        self.pings.late_max = self.pings.late_max.max(self.now.saturating_sub(client.ping_at));
         client.ping_at = self.now + self.engine_config.ping_interval;
         let session = client.session;
         self.handle_packet(session, "3");

@@ -43,9 +43,11 @@ impl Running {
         let now = Rc::new(Cell::new(Duration::from_secs(1)));
         let clock = Rc::clone(&now);
         let clock = move || Now { monotonic: clock.get(), wall: clock.get() };
-        let server = Server::simulated(CountingNet::new(true), vec![Listener], config, clock, 1);
+        let server = Server::simulated(CountingNet::new(), vec![Listener], config, clock, 1);
         let Ok(server) = server else { panic!("a simulated server needs nothing that may fail") };
-        server.of("/").on_raw("echo", |socket, args, _| drop(socket.emit("echo", args)));
+        server.of("/").on_raw("echo", |socket, args, _| {
+            socket.emit("echo", args);
+        });
         let mut running = Self { server, now };
         for _ in 0..clients {
             running.join(head_bytes);
@@ -108,7 +110,7 @@ impl Running {
     fn allocations_of_broadcasts(&mut self, broadcasts: usize) -> u64 {
         let info = allocation_counter::measure(|| {
             for _ in 0..broadcasts {
-                self.server.emit("news", &"hello");
+                self.server.emit("news", "hello");
             }
             self.poll();
         });
@@ -133,9 +135,10 @@ fn an_idle_client_costs_less_than_a_kibibyte_of_heap() {
 fn a_stream_of_the_test_is_as_large_as_one_of_the_system() {
     println!("stream: {} bytes", size_of::<net::Stream>());
     println!("stream of the system: {} bytes", size_of::<throng::SystemStream>());
-    assert!(
-        cfg!(debug_assertions) || size_of::<net::Stream>() >= size_of::<throng::SystemStream>()
-    );
+    // Unoptimised, mio keeps more to find misuse by.
+    if !cfg!(debug_assertions) {
+        assert!(size_of::<net::Stream>() >= size_of::<throng::SystemStream>());
+    }
 }
 
 /// Ten times the recipients, not one allocation more.
@@ -205,7 +208,9 @@ fn a_heartbeat_is_one_write_and_one_read() {
     running.send_all(&pong);
     let before = running.counts();
     running.now.set(Duration::from_secs(27));
-    let info = allocation_counter::measure(|| drop(running.poll()));
+    let info = allocation_counter::measure(|| {
+        running.poll();
+    });
     let pinged = running.counts();
     println!("allocations of a ping: {}", info.count_total.div_ceil(clients as u64));
     assert_eq!(pinged.writes - before.writes, clients as u64);

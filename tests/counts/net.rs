@@ -22,7 +22,8 @@ pub(crate) struct CountingNet {
     pipes: Vec<Pipe>,
     backlog: VecDeque<usize>,
     ready: Vec<Ready>,
-    keeps: bool,
+    /// Whether what the server writes is kept; otherwise it is counted and thrown away.
+    pub(crate) keeps: bool,
     /// What the server has asked for so far.
     pub(crate) counts: Counts,
 }
@@ -57,14 +58,13 @@ struct Pipe {
 }
 
 impl CountingNet {
-    /// A network without connections. Unless it `keeps` them, what the server writes is counted and
-    /// thrown away.
-    pub(crate) fn new(keeps: bool) -> Self {
+    /// A network without connections.
+    pub(crate) fn new() -> Self {
         Self {
             pipes: Vec::new(),
             backlog: VecDeque::new(),
             ready: Vec::new(),
-            keeps,
+            keeps: true,
             counts: Counts::default(),
         }
     }
@@ -187,10 +187,10 @@ pub(crate) fn text_frame(payload: &str) -> Vec<u8> {
     match u16::try_from(payload.len()) {
         Ok(short @ 0..=125) => frame.extend_from_slice(&[0x80 | short.to_be_bytes()[1]]),
         Ok(length) => {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend_from_slice(&length.to_be_bytes());
         }
-        Err(_) => panic!("no test sends a frame of {} bytes", payload.len()),
+        Err(error) => panic!("no test sends a frame that long: {error}"),
     }
     frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(payload.as_bytes());
