@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::Waker;
 
 use crate::socketio::Io;
@@ -29,17 +29,26 @@ use crate::socketio::Io;
 /// ```
 #[derive(Clone)]
 pub struct Handle {
-    sender: SyncSender<Job>,
+    sender: Sender<Job>,
     waker: Waker,
-    /// Set between the first post of a batch and its collection.
-    posted: Arc<AtomicBool>,
+    posts: Arc<Posts>,
 }
 
 /// The receiving end, in the server.
 pub(crate) struct Mailbox {
-    sender: SyncSender<Job>,
+    sender: Sender<Job>,
     receiver: Receiver<Job>,
-    posted: Arc<AtomicBool>,
+    posts: Arc<Posts>,
+}
+
+/// What both ends know of the closures on their way.
+#[derive(Debug, Default)]
+struct Posts {
+    /// How many wait. The bound is kept here, since a bounded channel makes room for all of them
+    /// at once: a megabyte and a half for a mailbox that most servers never use.
+    waiting: AtomicUsize,
+    /// Set between the first post of a batch and its collection.
+    posted: AtomicBool,
 }
 
 /// Why a closure was not taken.
@@ -56,11 +65,12 @@ type Job = Box<dyn FnOnce(Io<'_>) + Send>;
 impl Handle {
     /// Posts a closure; never blocks.
     pub fn post(&self, job: impl FnOnce(Io<'_>) + Send + 'static) -> Result<(), PostError> {
-        self.sender.try_send(Box::new(job)).map_err(|error| match error {
-            TrySendError::Full(_) => PostError::Full,
-            TrySendError::Disconnected(_) => PostError::Closed,
-        })?;
-        if !self.posted.swap(true, Ordering::AcqRel) {
+        if self.posts.waiting.fetch_add(1, Ordering::AcqRel) >= JOBS_MAX {
+            self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(PostError::Full);
+        }
+        self.sender.send(Box::new(job)).map_err(|_| PostError::Closed)?;
+        if !self.posts.posted.swap(true, Ordering::AcqRel) {
             self.waker.wake_by_ref();
         }
         Ok(())
@@ -74,21 +84,23 @@ impl Handle {
 
 impl Mailbox {
     pub(crate) fn new() -> Self {
-        let (sender, receiver) = sync_channel(JOBS_MAX);
-        Self { sender, receiver, posted: Arc::new(AtomicBool::new(false)) }
+        let (sender, receiver) = channel();
+        Self { sender, receiver, posts: Arc::default() }
     }
 
     pub(crate) fn handle(&self, waker: Waker) -> Handle {
-        Handle { sender: self.sender.clone(), waker, posted: Arc::clone(&self.posted) }
+        Handle { sender: self.sender.clone(), waker, posts: Arc::clone(&self.posts) }
     }
 
     /// A new batch begins: whoever posts from here on wakes the loop again.
     pub(crate) fn begin(&self) -> bool {
-        self.posted.swap(false, Ordering::AcqRel)
+        self.posts.posted.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn next(&self) -> Option<Job> {
-        self.receiver.try_recv().ok()
+        let job = self.receiver.try_recv().ok()?;
+        self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
+        Some(job)
     }
 }
 
@@ -111,3 +123,24 @@ impl std::error::Error for PostError {}
 
 /// How many closures may wait.
 const JOBS_MAX: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mailbox_takes_so_many_and_as_many_again_once_they_are_taken_out() {
+        let mailbox = Mailbox::new();
+        let handle = mailbox.handle(Waker::noop().clone());
+        for _ in 0..2 {
+            for _ in 0..JOBS_MAX {
+                assert_eq!(handle.post(|_| {}), Ok(()));
+            }
+            assert_eq!(handle.post(|_| {}), Err(PostError::Full));
+            assert!(mailbox.begin());
+            assert_eq!(std::iter::from_fn(|| mailbox.next()).count(), JOBS_MAX);
+        }
+        drop(mailbox);
+        assert_eq!(handle.post(|_| {}), Err(PostError::Closed));
+    }
+}

@@ -122,6 +122,8 @@ pub use outbox::Delivery;
 pub use reactor::net;
 pub use reactor::{SystemListener, SystemNet, SystemStream};
 pub use server::{Builder, Server, Turn};
+#[doc(hidden)]
+pub use socketio::internals;
 pub use socketio::payload::{
     Args, ArgsError, Binary, BinarySlice, EncodeError, IntoArgs, OwnedArgs,
 };

@@ -11,6 +11,8 @@ mod flush;
 mod outputs;
 mod read;
 mod requests;
+#[cfg(test)]
+mod scale;
 mod slow;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};

@@ -15,6 +15,7 @@ mod clients;
 mod dispatch;
 mod handler;
 mod handshake;
+pub mod internals;
 mod io;
 mod lifecycle;
 mod namespace;

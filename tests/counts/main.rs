@@ -1,0 +1,223 @@
+//! What the design promises in numbers: heap, allocations and system calls, counted and not timed.
+//!
+//! Servers run here on a network of byte queues, whose memory is left out of every figure. The
+//! figures are printed: `cargo test --test counts -- --nocapture`.
+//!
+//! ```text
+//! heap per idle client: 678 bytes
+//! ```
+
+mod net;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use net::{CountingNet, Counts, Listener, text_frame, upgrade_request};
+use throng::config::{Config, HandshakeRetention};
+use throng::{Now, Server};
+
+/// Half-way between two powers of two, so that hash tables are neither at their best nor at their
+/// worst: 16,384 buckets for 10,000 entries.
+const CLIENTS: usize = 10_000;
+const HEAP_PER_CLIENT_MAX: usize = 1_024;
+const ZERO: Option<Duration> = Some(Duration::ZERO);
+
+/// Leaves what the network itself uses out of the figures.
+fn uncounted(act: impl FnOnce()) {
+    allocation_counter::opt_out(act);
+}
+
+/// A server with clients that have joined `/`, and the hands of its clock.
+struct Running {
+    server: Server<CountingNet>,
+    now: Rc<Cell<Duration>>,
+}
+
+impl Running {
+    /// A server with as many clients as it may have.
+    fn with_clients(clients: usize, head_bytes: usize, handshake: HandshakeRetention) -> Self {
+        let mut config = Config::default();
+        config.reactor.connections_max = Some(clients);
+        config.socket.handshake = handshake;
+        let now = Rc::new(Cell::new(Duration::from_secs(1)));
+        let clock = Rc::clone(&now);
+        let clock = move || Now { monotonic: clock.get(), wall: clock.get() };
+        let server = Server::simulated(CountingNet::new(), vec![Listener], config, clock, 1);
+        let Ok(server) = server else { panic!("a simulated server needs nothing that may fail") };
+        server.of("/").on_raw("echo", |socket, args, _| {
+            socket.emit("echo", args);
+        });
+        let mut running = Self { server, now };
+        for _ in 0..clients {
+            running.join(head_bytes);
+        }
+        running
+    }
+
+    /// One client comes, as far as `40{"sid":"..."}`.
+    fn join(&mut self, head_bytes: usize) {
+        let mut request = Vec::new();
+        let mut connect = Vec::new();
+        uncounted(|| request = upgrade_request(head_bytes));
+        uncounted(|| connect = text_frame("40"));
+        let client = self.server.net_mut().connect();
+        self.server.net_mut().send(client, &request);
+        self.poll();
+        self.server.net_mut().send(client, &connect);
+        self.poll();
+        let received = self.server.net_mut().received(client);
+        let joined = received.windows(10).any(|bytes| bytes == b"40{\"sid\":\"");
+        uncounted(move || drop((request, connect, received)));
+        assert!(joined, "client {client} is not in");
+    }
+
+    /// Polls until nothing is left to do and returns how many turns that took.
+    fn poll(&mut self) -> usize {
+        for turns in 1.. {
+            match self.server.poll(ZERO) {
+                Ok(turn) if turn.more => {}
+                Ok(_) => return turns,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        0
+    }
+
+    /// Every client sends the same, and the server does what is to be done about it.
+    fn send_all(&mut self, bytes: &[u8]) {
+        for client in 0..self.server.connections_len() {
+            self.server.net_mut().send(client, bytes);
+        }
+        self.poll();
+    }
+
+    fn counts(&mut self) -> Counts {
+        self.server.net_mut().counts
+    }
+
+    /// The heap of a whole server, divided by its clients.
+    fn heap_per_client(head_bytes: usize, handshake: HandshakeRetention) -> usize {
+        let mut running = None;
+        let info = allocation_counter::measure(|| {
+            running = Some(Self::with_clients(CLIENTS, head_bytes, handshake));
+        });
+        assert_eq!(running.map(|running| running.server.connections_len()), Some(CLIENTS));
+        usize::try_from(info.bytes_current).unwrap_or_default().div_ceil(CLIENTS)
+    }
+
+    /// What a broadcast allocates, the turns that write it included.
+    fn allocations_of_broadcasts(&mut self, broadcasts: usize) -> u64 {
+        let info = allocation_counter::measure(|| {
+            for _ in 0..broadcasts {
+                self.server.emit("news", "hello");
+            }
+            self.poll();
+        });
+        info.count_total
+    }
+}
+
+/// All the heap of the server counts: the reserved rest of its tables, its buffers, the namespace.
+/// So does the slot that each connection has beside the heap, since slots lie in a table.
+#[test]
+fn an_idle_client_costs_less_than_a_kibibyte_of_heap() {
+    let idle = Running::heap_per_client(0, HandshakeRetention::UntilConnected);
+    let with_head = |bytes| Running::heap_per_client(bytes, HandshakeRetention::ForLife);
+    println!("heap per idle WebSocket client, of {CLIENTS}: {idle} bytes");
+    println!("  with a request head of 300 bytes kept for life: {} bytes", with_head(300));
+    println!("  with a request head of 800 bytes kept for life: {} bytes", with_head(800));
+    assert!(idle <= HEAP_PER_CLIENT_MAX, "{idle} bytes");
+}
+
+/// The streams of this network take no less room in the table than those of the system.
+#[test]
+fn a_stream_of_the_test_is_as_large_as_one_of_the_system() {
+    println!("stream: {} bytes", size_of::<net::Stream>());
+    println!("stream of the system: {} bytes", size_of::<throng::SystemStream>());
+    // Unoptimised, mio keeps more to find misuse by.
+    if !cfg!(debug_assertions) {
+        assert!(size_of::<net::Stream>() >= size_of::<throng::SystemStream>());
+    }
+}
+
+/// Ten times the recipients, not one allocation more.
+#[test]
+fn a_broadcast_allocates_nothing_for_a_recipient() {
+    let allocations = [100, 1_000, CLIENTS].map(|clients| {
+        let mut running = Running::with_clients(clients, 0, HandshakeRetention::UntilConnected);
+        running.allocations_of_broadcasts(1)
+    });
+    println!("allocations of a broadcast to 100, 1,000 and {CLIENTS}: {allocations:?}");
+    assert_eq!(allocations[0], allocations[1]);
+    assert_eq!(allocations[0], allocations[2]);
+}
+
+#[test]
+fn many_broadcasts_of_one_turn_are_one_write_for_each_socket() {
+    for broadcasts in [1, 2, 10, 60] {
+        let clients = 500;
+        let mut running = Running::with_clients(clients, 0, HandshakeRetention::UntilConnected);
+        let before = running.counts();
+        running.allocations_of_broadcasts(broadcasts);
+        let after = running.counts();
+        println!("{broadcasts} broadcasts to {clients}: {} writes", after.writes - before.writes);
+        assert_eq!(after.writes - before.writes, clients as u64);
+        let messages = (clients * broadcasts) as u64;
+        let frame_bytes = b"\x81\x1042[\"news\",\"hello\"]".len() as u64;
+        assert_eq!(after.bytes_written - before.bytes_written, messages * frame_bytes);
+    }
+}
+
+#[test]
+fn a_message_costs_one_read_one_write_and_no_registration() {
+    let clients = 100;
+    let mut running = Running::with_clients(clients, 0, HandshakeRetention::UntilConnected);
+    let echo = text_frame("42[\"echo\",\"hello\"]");
+    let before = running.counts();
+    assert_eq!(before.registers, clients as u64);
+    running.send_all(&echo);
+    let after = running.counts();
+    assert_eq!(after.registers, before.registers);
+    assert_eq!(after.reads - before.reads, clients as u64);
+    assert_eq!(after.writes - before.writes, clients as u64);
+    assert!(running.server.net_mut().received(7).ends_with(b"42[\"echo\",\"hello\"]"));
+}
+
+#[test]
+fn an_idle_turn_allocates_nothing_and_calls_nothing() {
+    let mut running = Running::with_clients(100, 0, HandshakeRetention::UntilConnected);
+    let before = running.counts();
+    let info = allocation_counter::measure(|| {
+        for _ in 0..1_000 {
+            running.now.set(running.now.get() + Duration::from_millis(5));
+            assert_eq!(running.poll(), 1);
+        }
+    });
+    assert_eq!(info.count_total, 0);
+    assert_eq!(running.counts(), before);
+}
+
+/// Pings fall one to a write, and their pongs ask for nothing.
+#[test]
+fn a_heartbeat_is_one_write_and_one_read() {
+    let clients = 1_000;
+    let mut running = Running::with_clients(clients, 0, HandshakeRetention::UntilConnected);
+    let pong = text_frame("3");
+    // The first time that so many are ready at once makes the list of them grow.
+    running.send_all(&pong);
+    let before = running.counts();
+    running.now.set(Duration::from_secs(27));
+    let info = allocation_counter::measure(|| {
+        running.poll();
+    });
+    let pinged = running.counts();
+    println!("allocations of a ping: {}", info.count_total.div_ceil(clients as u64));
+    assert_eq!(pinged.writes - before.writes, clients as u64);
+    let info = allocation_counter::measure(|| running.send_all(&pong));
+    let after = running.counts();
+    assert_eq!(info.count_total, 0, "a pong allocates");
+    assert_eq!(after.writes, pinged.writes);
+    assert_eq!(after.reads - pinged.reads, clients as u64);
+    assert_eq!(running.server.net_mut().closed(), 0);
+}
