@@ -31,7 +31,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             return Fill::Empty;
         }
         loop {
-            match self.net.read(&mut connection.stream, &mut buffer[..room]) {
+            match self.net.read(&mut connection.stream, buffer) {
                 Ok(0) => return self.handle_end(key),
                 Ok(bytes) => {
                     // A short read drained the socket, unless the end of the stream waits too.
