@@ -372,6 +372,12 @@ impl Engine {
         self.sessions.iter().map(|(key, _)| key.cast()).collect()
     }
 
+    /// Whether a session takes messages: it exists and isn't closing.
+    #[cfg(test)]
+    pub(crate) fn is_open(&self, session: SessionKey) -> bool {
+        self.session(session).is_some_and(|session| session.phase == closing::Phase::Open)
+    }
+
     pub(crate) fn transport(&self, session: SessionKey) -> Option<Transport> {
         self.session(session).map(|session| session.channel.transport())
     }
