@@ -58,10 +58,7 @@ fn close_on_signals(handle: Handle) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
-            let posted = handle.post(|io| {
-                io.close();
-            });
-            if posted.is_err() {
+            if handle.post(|io| io.close()).is_err() {
                 return;
             }
         }
