@@ -156,10 +156,6 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if is_released {
             self.list_ready(key);
         }
-        if !flushed.blocked {
-            // More was queued than one call joins, and no event will tell to go on.
-            self.list_unflushed(key);
-        }
         flushed
     }
 
