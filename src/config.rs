@@ -90,15 +90,17 @@ pub enum Transports {
     Polling,
     /// WebSocket only.
     WebSocket,
+    /// Neither: there is no Engine.IO, and its path is the HTTP app's and the endpoints'.
+    None,
 }
 
 impl Transports {
     pub(crate) fn polling(self) -> bool {
-        self != Self::WebSocket
+        matches!(self, Self::All | Self::Polling)
     }
 
     pub(crate) fn websocket(self) -> bool {
-        self != Self::Polling
+        matches!(self, Self::All | Self::WebSocket)
     }
 }
 

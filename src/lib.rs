@@ -129,5 +129,5 @@ pub use socketio::payload::{
 };
 pub use socketio::{
     Ack, AckError, BroadcastOperator, Emitted, Emitter, Handshake, InvalidSocketId, Io, Namespace,
-    Refusal, RoomNames, Socket, SocketId, TimerId,
+    Refusal, RoomNames, Socket, SocketId, TimerId, is_reserved_event,
 };

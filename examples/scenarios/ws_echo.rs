@@ -9,10 +9,11 @@
 use std::io;
 use std::net::SocketAddr;
 
+use throng::config::Transports;
 use throng::{Server, WebSocketEvent};
 
 pub(crate) fn bind(address: SocketAddr) -> io::Result<Server> {
-    let server = Server::builder().bind(address)?;
+    let server = Server::builder().transports(Transports::None).bind(address)?;
     server.websocket("*", MESSAGE_BYTES_MAX, |socket, event| match event {
         WebSocketEvent::Text(text) => socket.send_text(text),
         WebSocketEvent::Binary(bytes) => socket.send_binary(bytes),

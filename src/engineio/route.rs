@@ -13,6 +13,7 @@ use super::Engine;
 use super::query::Query;
 use super::rejection::Rejection;
 use super::transport::{Protocol, Transport};
+use crate::config::Transports;
 use crate::http::{Method, Request};
 use crate::slots::SessionKey;
 
@@ -39,7 +40,7 @@ pub(crate) enum Route {
 impl Engine {
     /// Whether a path belongs to Engine.IO. It is a prefix that is compared, as in the reference.
     pub(crate) fn matches(&self, path: &str) -> bool {
-        path.starts_with(&*self.path)
+        self.config().transports != Transports::None && path.starts_with(&*self.path)
     }
 
     /// Judges a request whose path matches.

@@ -349,4 +349,4 @@ const JOINED_BODY_BYTES_MAX: usize = 4 * 1_024;
 /// How many chunks one write call joins.
 const SLICES_MAX: usize = 64;
 /// How much of what a peer still sends is read and thrown away before its connection is cut.
-const DRAINED_BYTES_MAX: usize = 1_024 * 1_024;
+const DRAINED_BYTES_MAX: usize = 64 * 1_024 * 1_024;

@@ -41,6 +41,8 @@ pub use namespace::Namespace;
 pub use socket::{Emitter, InvalidSocketId, Socket, SocketId};
 pub use timers::TimerId;
 
+pub use packet::is_reserved_event;
+
 pub(crate) use handler::guard;
 pub(crate) use handshake::Opening;
 pub(crate) use timers::Timer;

@@ -121,7 +121,14 @@ pub(crate) fn decode(text: &str, attachments_max: usize) -> Result<Decoded<'_>, 
 }
 
 /// Whether an event may not have this name, because sockets emit it themselves.
-pub(crate) fn is_reserved_event(name: &str) -> bool {
+///
+/// `emit` and `on` panic on such a name; code that forwards names from outside asks first.
+///
+/// ```
+/// assert!(throng::is_reserved_event("disconnect"));
+/// assert!(!throng::is_reserved_event("chat"));
+/// ```
+pub fn is_reserved_event(name: &str) -> bool {
     matches!(
         name,
         "connect"

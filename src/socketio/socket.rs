@@ -3,7 +3,6 @@
 //! It is an address, not the socket: everything is looked up when it is used. A socket that has
 //! left in the meantime answers with nothing and drops what is emitted; that is no error.
 
-use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -230,8 +229,8 @@ impl<'a> Socket<'a> {
         self.hub.disconnect_client(self.key);
     }
 
-    /// The host's data of type `T`, kept with the socket; made by `Default` at the first call.
-    /// Data of another type that was there before is replaced.
+    /// The host's data of type `T`, kept with the socket, one value of each type; made by `Default`
+    /// at the first call.
     ///
     /// ```
     /// # use std::cell::Cell;
@@ -245,24 +244,25 @@ impl<'a> Socket<'a> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn data<T: Default + 'static>(self) -> Rc<T> {
-        if let Some(Ok(data)) = self
-            .read(|entry| entry.data.as_deref().cloned())
-            .flatten()
-            .map(|data: Rc<dyn Any>| data.downcast::<T>())
-        {
-            return data;
-        }
-        let data = Rc::new(T::default());
-        self.set_data(Rc::clone(&data));
-        data
+        let kept = self.read(|entry| {
+            let mut data = entry.data.iter().flat_map(|data| data.iter());
+            data.find_map(|data| Rc::clone(data).downcast::<T>().ok())
+        });
+        kept.flatten().unwrap_or_else(|| {
+            let data = Rc::new(T::default());
+            self.set_data(Rc::clone(&data));
+            data
+        })
     }
 
-    /// Replaces the host's data.
+    /// Replaces the host's data of type `T`.
     pub fn set_data<T: 'static>(self, data: Rc<T>) {
-        let data: Rc<dyn Any> = data;
         let mut state = self.hub.state.borrow_mut();
-        let replaced =
-            state.sockets.get_mut(self.key).and_then(|entry| entry.data.replace(Box::new(data)));
+        let Some(entry) = state.sockets.get_mut(self.key) else { return };
+        let kept = entry.data.get_or_insert_default();
+        let place = kept.iter().position(|kept| kept.is::<T>());
+        let replaced = place.map(|place| kept.swap_remove(place));
+        kept.push(data);
         // Dropping the host's value may run the host's code: not while the state is borrowed.
         drop(state);
         drop(replaced);

@@ -29,7 +29,9 @@ pub(crate) struct SocketEntry {
     /// The payload of its CONNECT packet, raw.
     pub(crate) auth: Option<Rc<str>>,
     pub(crate) acks: Option<Box<Acks>>,
-    pub(crate) data: Option<Box<Rc<dyn Any>>>,
+    /// The host's data, one value of each type.
+    #[expect(clippy::box_collection, reason = "one word in each of very many sockets")]
+    pub(crate) data: Option<Box<Vec<Rc<dyn Any>>>>,
 }
 
 /// How far a socket is on its way.

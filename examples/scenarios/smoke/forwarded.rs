@@ -17,10 +17,6 @@ impl<'a> Forwarded<'a> {
     /// Reads it from a list of arguments, beginning with the one at `index`.
     pub(crate) fn from_args(args: Args<'a>, index: usize) -> Option<Self> {
         let event = args.get::<String>(index).ok()?;
-        let is_reserved = RESERVED.contains(&event.as_str());
-        (!is_reserved).then(|| Self { event, args: args.skip(index + 1) })
+        (!throng::is_reserved_event(&event)).then(|| Self { event, args: args.skip(index + 1) })
     }
 }
-
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
