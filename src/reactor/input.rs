@@ -67,7 +67,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     ) -> Option<Inbound<'b>> {
         let connection = self.connection_mut(key)?;
         match (connection.ending, &mut connection.speaks) {
-            (Ending::Dead | Ending::Flush, _) => None,
+            // Nothing that still comes is of interest; kept back, it would be handed out for ever.
+            (Ending::Dead | Ending::Flush, _) => {
+                *at = input.len();
+                None
+            }
             (Ending::Drain(left), _) => {
                 let drained = input.len() - *at;
                 *at = input.len();
