@@ -57,8 +57,10 @@ pub(crate) enum Phase {
     /// It comes at this step.
     Waiting(usize),
     Open,
-    /// It has said goodbye, or was told so.
+    /// It has said goodbye.
     Leaving,
+    /// It has asked the server to close its session, and is owed some last words.
+    Dismissed,
     Gone,
 }
 
@@ -119,7 +121,7 @@ impl Client {
         match self.phase {
             Phase::Waiting(starts_at) if at >= starts_at => self.open(world),
             Phase::Waiting(_) | Phase::Gone => return,
-            Phase::Open | Phase::Leaving => {}
+            Phase::Open | Phase::Leaving | Phase::Dismissed => {}
         }
         if let Err(how) = self.receive(world, ledger) {
             return self.lose(&how, world, ledger);
@@ -128,7 +130,7 @@ impl Client {
             return;
         }
         if self.phase == Phase::Open && talks {
-            self.talk(world, ledger);
+            self.talk(world);
         }
         self.send(world);
     }
@@ -188,7 +190,7 @@ impl Client {
         if self.conduct == Conduct::Calm {
             if self.phase == Phase::Open {
                 ledger.fail(format!("calm client {} lost its session: {how}", self.id));
-            } else if !ledger.is_settled(self.id) {
+            } else if self.phase == Phase::Dismissed && !ledger.is_settled(self.id) {
                 let owed = ledger.first_owed(self.id);
                 ledger.fail(format!("client {} was let go and is still owed {owed:?}", self.id));
             }

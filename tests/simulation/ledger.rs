@@ -83,6 +83,11 @@ impl Ledger {
         }
     }
 
+    /// The client goes, or is made to: its session may end.
+    pub(crate) fn part(&mut self, client: usize) {
+        self.accounts[client].is_safe = false;
+    }
+
     /// The server has closed the session: what is owed by now is all that will come.
     pub(crate) fn seal(&mut self, client: usize) {
         self.accounts[client].is_sealed = true;

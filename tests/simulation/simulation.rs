@@ -113,7 +113,7 @@ impl Simulation {
     fn leave(&mut self) -> Result<(), String> {
         if self.random.once_in(4) {
             for client in 0..self.clients.len() {
-                self.ledger.borrow_mut().seal(client);
+                self.ledger.borrow_mut().part(client);
             }
             for client in &mut self.clients {
                 if client.phase == Phase::Open {

@@ -97,9 +97,14 @@ impl World {
 impl World {
     pub(crate) fn connect(&mut self) -> Wire {
         let window = *self.random.pick(&[150, 700, 4_000, 60_000]);
-        self.pipes.push(Pipe::new(window));
-        self.backlog.push_back(self.pipes.len() - 1);
-        self.listener_edge = true;
+        let mut pipe = Pipe::new(window);
+        if self.listener.is_some() {
+            self.backlog.push_back(self.pipes.len());
+            self.listener_edge = true;
+        } else {
+            pipe.refuse();
+        }
+        self.pipes.push(pipe);
         Wire(self.pipes.len() - 1)
     }
 

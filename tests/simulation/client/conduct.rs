@@ -79,6 +79,8 @@ impl Client {
                 if let Transport::Polling(polling) = &mut self.transport {
                     polling.overlap(world);
                 }
+                // Whichever of its requests brings something, it doesn't know any more.
+                self.drop_all(world, |_, _| {});
             }
             Conduct::Begins(at) if at == now => self.begin_request(world),
             Conduct::Stalls(at, _) if at == now => self.stall(world, true),

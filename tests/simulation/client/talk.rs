@@ -8,7 +8,7 @@ use crate::world::World;
 
 impl Client {
     /// Says something, or nothing.
-    pub(super) fn talk(&mut self, world: &mut World, ledger: &mut Ledger) {
+    pub(super) fn talk(&mut self, world: &mut World) {
         if self.sid.is_none() {
             return;
         }
@@ -21,7 +21,7 @@ impl Client {
         for _ in 0..world.random.below(3) {
             let space = world.random.below(SPACES.len());
             if self.spaces[space] == Space::In && self.phase == Phase::Open {
-                self.say_event(space, world, ledger);
+                self.say_event(space, world);
             }
         }
     }
@@ -34,7 +34,7 @@ impl Client {
         if self.spaces[0] == Space::In && world.random.once_in(2) {
             return self.ask_to_be_dismissed(world);
         }
-        ledger.seal(self.id);
+        ledger.part(self.id);
         for space in 0..SPACES.len() {
             if self.spaces[space] == Space::In && world.random.once_in(2) {
                 self.spaces[space] = Space::Out;
@@ -61,10 +61,10 @@ impl Client {
         let count = *world.random.pick(&[0, 3, 150]);
         let number = self.take_number();
         self.say(&format!("42[\"dismiss\",{number},{count}]"));
-        self.phase = Phase::Leaving;
+        self.phase = Phase::Dismissed;
     }
 
-    fn say_event(&mut self, space: usize, world: &mut World, ledger: &mut Ledger) {
+    fn say_event(&mut self, space: usize, world: &mut World) {
         let (random, at) = (&mut world.random, prefix(space));
         let number = self.take_number();
         let room = *random.pick(&ROOMS);
@@ -115,13 +115,13 @@ impl Client {
             }
             _ => {
                 self.next -= 1;
-                self.lose_the_way(random.once_in(2), ledger);
+                self.lose_the_way(random.once_in(2));
             }
         }
     }
 
     /// Asks for a namespace that doesn't exist, or that it may not join.
-    fn lose_the_way(&mut self, exists: bool, _: &mut Ledger) {
+    fn lose_the_way(&mut self, exists: bool) {
         if exists {
             return self.say("40/private,{\"token\":\"none\"}");
         }
