@@ -185,13 +185,14 @@ impl App {
             })
             .on("whisper", move |socket, (number, to_all): (u64, bool)| {
                 whisper.hear(socket, number);
-                let text = whisper.event("whispered", &number.to_string());
-                let owed = Owed { is_optional: true, ..Owed::from(text) };
+                let client = client_of(socket);
                 if to_all {
+                    let text = whisper.event("murmured", &format!("{client},{number}"));
+                    let owed = Owed { is_optional: true, ..Owed::from(text) };
                     whisper.owe_room(&[], None, &owed);
-                    socket.namespace().volatile().emit("whispered", &number);
+                    socket.namespace().volatile().emit("murmured", (&client, &number));
                 } else if socket.volatile().emit("whispered", &number) != Delivery::Dropped {
-                    whisper.owe(client_of(socket), Owed { is_optional: false, ..owed });
+                    whisper.owe(client, whisper.event("whispered", &number.to_string()));
                 }
             });
     }

@@ -77,13 +77,13 @@ impl Pipe {
     }
 
     /// Lets time pass: bytes arrive in pieces, ends and resets behind them.
-    pub(crate) fn advance(&mut self, random: &mut Random) {
+    pub(crate) fn advance(&mut self, random: &mut Random, is_spurious: bool) {
         if self.is_frozen || random.once_in(4) {
             return;
         }
         self.advance_to_server(random);
         self.advance_to_client(random);
-        if random.once_in(40) {
+        if is_spurious && random.once_in(40) {
             // Spurious: epoll may tell what is no news.
             self.edge.readable = true;
             self.edge.writable |= random.once_in(2);

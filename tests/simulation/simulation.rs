@@ -246,7 +246,7 @@ fn is_calm(client: &Client) -> bool {
 /// Limits so small that they are met, in some runs.
 fn configure(random: &mut Random) -> Config {
     let mut config = Config::default();
-    config.engine.ping_interval = Duration::from_millis(*random.pick(&[300, 1_000, 5_500]));
+    config.engine.ping_interval = Duration::from_millis(*random.pick(&[300, 1_000, 5_500, 60_000]));
     config.engine.ping_timeout = Duration::from_secs(4);
     config.outgoing.stall_time_max = Duration::from_secs(*random.pick(&[4, 20]));
     config.socket.connect_timeout = Duration::from_secs(4);

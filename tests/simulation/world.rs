@@ -26,6 +26,8 @@ pub(crate) struct World {
     exhausted_until: Duration,
     /// Whether calls are interrupted, delayed, cut short at all.
     pub(crate) is_kind: bool,
+    /// Whether readiness is told that is no news.
+    is_spurious: bool,
     pub(crate) counts: Counts,
     trace: u64,
 }
@@ -45,8 +47,10 @@ pub(crate) struct Wire(pub(crate) usize);
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
         Self {
-            random: Random::new(seed),
+            is_spurious: random.once_in(2),
+            random,
             now: Duration::ZERO,
             pipes: Vec::new(),
             backlog: VecDeque::new(),
@@ -77,7 +81,7 @@ impl World {
         self.now += by;
         let random = &mut self.random;
         for pipe in self.pipes.iter_mut().filter(|pipe| !pipe.is_over()) {
-            pipe.advance(random);
+            pipe.advance(random, self.is_spurious);
         }
         if !self.is_kind && random.once_in(200) {
             self.exhausted_until = self.now + Duration::from_millis(random.within(1, 400) as u64);
