@@ -356,11 +356,6 @@ impl Client {
                 {
                     socket.send(world, &packet);
                 }
-                if socket.is_open() && world.random.once_in(60) {
-                    for _ in 0..*world.random.pick(&[1, 2, 100]) {
-                        socket.ping(world);
-                    }
-                }
             }
         }
         if self.means == Means::Upgrade && self.phase == Phase::Open && world.random.once_in(10) {

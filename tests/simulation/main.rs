@@ -13,6 +13,7 @@ mod ledger;
 mod net;
 mod pipe;
 mod random;
+mod regressions;
 mod simulation;
 mod world;
 
@@ -70,4 +71,4 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 5_000;

@@ -209,7 +209,7 @@ impl Pipe {
 impl Flow {
     fn arrive(&mut self, random: &mut Random) -> usize {
         let flying = self.flying.len();
-        let bytes = if random.once_in(2) { flying } else { random.below(flying + 1) };
+        let bytes = if random.once_in(2) { random.below(flying + 1) } else { flying };
         self.arrived.extend(self.flying.drain(..bytes));
         bytes
     }

@@ -4,16 +4,25 @@
 
 /// A seeded generator.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random {
+    state: u64,
+    /// Nothing happens by chance.
+    is_still: bool,
+}
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { state: seed, is_still: false }
+    }
+
+    /// No chance at all: whatever happens once in a while doesn't.
+    pub(crate) fn none() -> Self {
+        Self { state: 0, is_still: true }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
@@ -31,7 +40,7 @@ impl Random {
 
     /// True once in `n` times.
     pub(crate) fn once_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
+        self.below(n) == 0 && !self.is_still
     }
 
     pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {

@@ -24,8 +24,8 @@ pub(crate) struct World {
     listener_edge: bool,
     /// The process is out of descriptors until then.
     exhausted_until: Duration,
-    /// Whether calls are interrupted, delayed, cut short at all.
-    pub(crate) is_kind: bool,
+    /// How wide windows may be.
+    windows_bytes: Vec<usize>,
     /// Whether readiness is told that is no news.
     is_spurious: bool,
     pub(crate) counts: Counts,
@@ -57,10 +57,18 @@ impl World {
             listener: None,
             listener_edge: false,
             exhausted_until: Duration::ZERO,
-            is_kind: false,
+            windows_bytes: vec![150, 700, 4_000, 60_000],
             counts: Counts::default(),
             trace: 0xcbf2_9ce4_8422_2325,
         }
+    }
+
+    /// A world without faults.
+    pub(crate) fn kind(window_bytes: usize) -> Self {
+        let mut world = Self::new(1);
+        world.random = Random::none();
+        world.windows_bytes = vec![window_bytes];
+        world
     }
 
     /// A hash of everything the server did so far.
@@ -83,16 +91,8 @@ impl World {
         for pipe in self.pipes.iter_mut().filter(|pipe| !pipe.is_over()) {
             pipe.advance(random, self.is_spurious);
         }
-        if !self.is_kind && random.once_in(200) {
+        if random.once_in(200) {
             self.exhausted_until = self.now + Duration::from_millis(random.within(1, 400) as u64);
-        }
-    }
-
-    /// Everything of a pipe that both sides have left is forgotten but its place.
-    pub(crate) fn sweep(&mut self) {
-        for pipe in self.pipes.iter_mut().filter(|pipe| pipe.is_over()) {
-            pipe.to_server.flying = VecDeque::new();
-            pipe.to_client.flying = VecDeque::new();
         }
     }
 }
@@ -100,7 +100,7 @@ impl World {
 /// The clients' side.
 impl World {
     pub(crate) fn connect(&mut self) -> Wire {
-        let window = *self.random.pick(&[150, 700, 4_000, 60_000]);
+        let window = *self.random.pick(&self.windows_bytes);
         let mut pipe = Pipe::new(window);
         if self.listener.is_some() {
             self.backlog.push_back(self.pipes.len());
@@ -169,7 +169,7 @@ impl World {
         let Some(index) = self.backlog.pop_front() else {
             return Err(ErrorKind::WouldBlock.into());
         };
-        if !self.is_kind && self.pipes[index].is_abandoned && self.random.once_in(2) {
+        if self.pipes[index].is_abandoned && self.random.once_in(2) {
             self.pipes[index].refuse();
             return Err(ErrorKind::ConnectionAborted.into());
         }
@@ -247,7 +247,7 @@ impl World {
     }
 
     fn interrupt(&mut self) -> io::Result<()> {
-        if !self.is_kind && self.random.once_in(60) {
+        if self.random.once_in(60) {
             return Err(ErrorKind::Interrupted.into());
         }
         Ok(())

@@ -18,6 +18,14 @@ impl Client {
                 self.say(&format!("40{}", prefix(space)));
             }
         }
+        if let Transport::WebSocket(socket) = &mut self.transport
+            && socket.is_open()
+            && world.random.once_in(60)
+        {
+            for _ in 0..*world.random.pick(&[1, 2, 100]) {
+                socket.ping(world);
+            }
+        }
         for _ in 0..world.random.below(3) {
             let space = world.random.below(SPACES.len());
             if self.spaces[space] == Space::In && self.phase == Phase::Open {

@@ -66,7 +66,8 @@ impl WebSocket {
     }
 
     pub(crate) fn ping(&mut self, world: &mut World) {
-        let payload = world.random.next().to_le_bytes()[..world.random.clone().below(9)].to_vec();
+        let len = world.random.below(9);
+        let payload = world.random.next().to_le_bytes()[..len].to_vec();
         self.send_frame(world, 0x89, &payload);
         self.pongs.push_back(payload);
     }
