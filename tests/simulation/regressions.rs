@@ -56,14 +56,18 @@ impl Stage {
     }
 }
 
-/// What was not decoded was kept, handed out again and not decoded again, within one turn.
+/// What was not decoded was kept, handed out again and not decoded again, turn after turn.
 #[test]
-fn bytes_behind_the_last_request_of_a_connection_hang_nobody() {
-    let mut stage = Stage::new(60_000);
+fn bytes_behind_the_last_request_of_a_connection_keep_nobody_busy() {
+    let mut stage = Stage::new(10);
+    stage.world.borrow_mut().pipe(stage.wire).is_stalled = true;
     stage.send(b"GET / HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\nand more");
-    let (answer, end) = stage.receive();
+    stage.world.borrow_mut().pipe(stage.wire).is_stalled = false;
+    let mut answer = String::new();
+    while stage.server.connections_len() > 0 && !answer.ends_with("Not Found") {
+        answer.push_str(&stage.receive().0);
+    }
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-    assert_eq!(end, End::Fin);
 }
 
 /// The flush that such a connection was left to had no deadline.
@@ -128,4 +132,4 @@ fn more_chunks_than_one_write_joins_leave_without_another_event() {
 const UPGRADE: &[u8] = b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: sim\r\n\
     Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-const TURNS_MAX: usize = 1_000;
+const TURNS_MAX: usize = 100;
