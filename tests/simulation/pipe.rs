@@ -20,16 +20,25 @@ pub(crate) struct Pipe {
     pub(crate) edge: Ready,
     /// The server's end is closed.
     pub(crate) is_closed: bool,
-    /// The client's end is closed: what still comes is answered with a reset.
-    pub(crate) is_abandoned: bool,
-    /// The client has vanished: nothing moves any more, and nobody says so.
-    pub(crate) is_frozen: bool,
-    /// The client doesn't read: what arrives fills its window.
-    pub(crate) is_stalled: bool,
+    reader: Reader,
     /// A write fell short: room will be told of.
     wants_room: bool,
     reset_by_client: Reset,
     reset_by_server: bool,
+}
+
+/// What has become of the client's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reader {
+    /// It reads what arrives.
+    #[default]
+    Reads,
+    /// It doesn't, and what arrives fills its window.
+    Stalls,
+    /// It is closed: what still comes is answered with a reset.
+    Closed,
+    /// Its machine is off: nothing moves any more, and nobody says so.
+    Vanished,
 }
 
 /// One direction of a connection.
@@ -78,7 +87,7 @@ impl Pipe {
 
     /// Lets time pass: bytes arrive in pieces, ends and resets behind them.
     pub(crate) fn advance(&mut self, random: &mut Random, is_spurious: bool) {
-        if self.is_frozen || random.once_in(4) {
+        if self.reader == Reader::Vanished || random.once_in(4) {
             return;
         }
         self.advance_to_server(random);
@@ -87,6 +96,12 @@ impl Pipe {
             // Spurious: epoll may tell what is no news.
             self.edge.readable = true;
             self.edge.writable |= random.once_in(2);
+        }
+    }
+
+    fn close_reader(&mut self) {
+        if self.reader != Reader::Vanished {
+            self.reader = Reader::Closed;
         }
     }
 
@@ -109,11 +124,11 @@ impl Pipe {
 
     fn advance_to_client(&mut self, random: &mut Random) {
         let window = self.to_client.bytes_max;
-        if self.is_stalled && self.to_client.arrived.len() >= window {
+        if self.reader == Reader::Stalls && self.to_client.arrived.len() >= window {
             return;
         }
         let arrived = self.to_client.arrive(random);
-        if arrived > 0 && self.is_abandoned {
+        if arrived > 0 && self.reader == Reader::Closed {
             self.to_client.arrived.clear();
             self.reset();
         }
@@ -128,7 +143,7 @@ impl Pipe {
 
     /// The client resets the connection.
     pub(crate) fn reset(&mut self) {
-        self.is_abandoned = true;
+        self.close_reader();
         self.to_server.flying.clear();
         if self.reset_by_client == Reset::None {
             self.reset_by_client = Reset::Sent;
@@ -137,8 +152,30 @@ impl Pipe {
 
     /// The client closes its end in good order.
     pub(crate) fn abandon(&mut self) {
-        self.is_abandoned = true;
+        self.close_reader();
         self.end_to_server();
+    }
+
+    /// The client's machine is switched off.
+    pub(crate) fn vanish(&mut self) {
+        self.reader = Reader::Vanished;
+    }
+
+    /// The client reads no more, or again.
+    pub(crate) fn stall(&mut self, stalls: bool) {
+        match self.reader {
+            Reader::Reads if stalls => self.reader = Reader::Stalls,
+            Reader::Stalls if !stalls => self.reader = Reader::Reads,
+            _ => {}
+        }
+    }
+
+    /// The client sends, as long as it can.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        if matches!(self.reader, Reader::Reads | Reader::Stalls) && self.to_server.fin == Fin::None
+        {
+            self.to_server.flying.extend(bytes);
+        }
     }
 
     /// The client ends its direction and goes on reading.
@@ -150,7 +187,7 @@ impl Pipe {
 
     /// What the client reads.
     pub(crate) fn receive(&mut self) -> (Vec<u8>, End) {
-        if self.is_stalled || self.is_frozen {
+        if matches!(self.reader, Reader::Stalls | Reader::Vanished) {
             return (Vec::new(), End::Open);
         }
         let bytes = self.to_client.arrived.drain(..).collect();
@@ -200,9 +237,14 @@ impl Pipe {
         self.reset_by_server = true;
     }
 
+    /// Whether the client has closed its end.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.reader == Reader::Closed
+    }
+
     /// Nothing is left of it at either end.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_closed && (self.is_abandoned || self.is_frozen)
+        self.is_closed && matches!(self.reader, Reader::Closed | Reader::Vanished)
     }
 }
 

@@ -60,9 +60,9 @@ impl Stage {
 #[test]
 fn bytes_behind_the_last_request_of_a_connection_keep_nobody_busy() {
     let mut stage = Stage::new(10);
-    stage.world.borrow_mut().pipe(stage.wire).is_stalled = true;
+    stage.world.borrow_mut().pipe(stage.wire).stall(true);
     stage.send(b"GET / HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\nand more");
-    stage.world.borrow_mut().pipe(stage.wire).is_stalled = false;
+    stage.world.borrow_mut().pipe(stage.wire).stall(false);
     let mut answer = String::new();
     while stage.server.connections_len() > 0 && !answer.ends_with("Not Found") {
         answer.push_str(&stage.receive().0);
@@ -74,7 +74,7 @@ fn bytes_behind_the_last_request_of_a_connection_keep_nobody_busy() {
 #[test]
 fn a_peer_that_ends_its_direction_and_does_not_read_is_let_go() {
     let mut stage = Stage::new(10);
-    stage.world.borrow_mut().pipe(stage.wire).is_stalled = true;
+    stage.world.borrow_mut().pipe(stage.wire).stall(true);
     stage.send(UPGRADE);
     stage.world.borrow_mut().pipe(stage.wire).end_to_server();
     stage.pass(Duration::from_millis(1));
@@ -88,7 +88,7 @@ fn a_peer_that_ends_its_direction_and_does_not_read_is_let_go() {
 #[test]
 fn a_reset_frees_a_connection_whose_last_words_wait() {
     let mut stage = Stage::new(10);
-    stage.world.borrow_mut().pipe(stage.wire).is_stalled = true;
+    stage.world.borrow_mut().pipe(stage.wire).stall(true);
     stage.send(b"GET / HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n");
     assert_eq!(stage.server.connections_len(), 1);
     stage.world.borrow_mut().pipe(stage.wire).reset();

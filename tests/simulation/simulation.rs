@@ -5,6 +5,8 @@
 //! nothing may be left.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -38,7 +40,7 @@ pub(crate) struct Outcome {
     pub(crate) settled: u64,
     pub(crate) upgrades: u64,
     pub(crate) short_writes: u64,
-    pub(crate) reasons: std::collections::BTreeMap<&'static str, u64>,
+    pub(crate) reasons: BTreeMap<&'static str, u64>,
 }
 
 impl Simulation {
@@ -143,7 +145,7 @@ impl Simulation {
             client.drop_all(&mut self.world.borrow_mut(), |world, wire| match how {
                 0 => world.pipe(wire).abandon(),
                 1 => world.pipe(wire).reset(),
-                _ => world.pipe(wire).is_frozen = true,
+                _ => world.pipe(wire).vanish(),
             });
         }
         for _ in 0..PASSING_STEPS {
@@ -235,7 +237,8 @@ impl Simulation {
     }
 }
 
-fn equal<T: PartialEq + std::fmt::Debug>(what: &str, told: T, known: T) -> Result<(), String> {
+#[expect(clippy::needless_pass_by_value, reason = "numbers read better without a borrow")]
+fn equal<T: PartialEq + Debug>(what: &str, told: T, known: T) -> Result<(), String> {
     if told == known { Ok(()) } else { Err(format!("{what}: {told:?} instead of {known:?}")) }
 }
 

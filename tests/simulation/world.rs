@@ -113,10 +113,7 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, wire: Wire, bytes: &[u8]) {
-        let pipe = self.pipe(wire);
-        if !pipe.is_frozen && !pipe.is_abandoned && pipe.to_server.fin == Fin::None {
-            pipe.to_server.flying.extend(bytes);
-        }
+        self.pipe(wire).send(bytes);
     }
 
     pub(crate) fn receive(&mut self, wire: Wire) -> (Vec<u8>, End) {
@@ -169,7 +166,7 @@ impl World {
         let Some(index) = self.backlog.pop_front() else {
             return Err(ErrorKind::WouldBlock.into());
         };
-        if self.pipes[index].is_abandoned && self.random.once_in(2) {
+        if self.pipes[index].is_abandoned() && self.random.once_in(2) {
             self.pipes[index].refuse();
             return Err(ErrorKind::ConnectionAborted.into());
         }
@@ -179,8 +176,8 @@ impl World {
     }
 
     pub(crate) fn register(&mut self, index: usize, token: u64) {
-        let taken = self.pipes.iter().any(|pipe| pipe.token == Some(token));
-        assert!(!taken, "two streams are registered under token {token:x}");
+        let is_known = self.pipes.iter().any(|pipe| pipe.token == Some(token));
+        assert!(!is_known, "two streams are registered under token {token:x}");
         let pipe = &mut self.pipes[index];
         assert!(pipe.token.is_none() && !pipe.is_closed, "a stream was registered twice");
         pipe.token = Some(token);
@@ -212,17 +209,17 @@ impl World {
 
     pub(crate) fn write(&mut self, index: usize, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
         self.interrupt()?;
-        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let offered: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
         let pipe = &mut self.pipes[index];
         if pipe.is_reset() {
             return Err(ErrorKind::BrokenPipe.into());
         }
         assert_eq!(pipe.to_client.fin, Fin::None, "bytes were written behind the end");
-        let Some(taken) = pipe.write(&bytes, &mut self.random) else {
+        let Some(taken) = pipe.write(&offered, &mut self.random) else {
             return Err(ErrorKind::WouldBlock.into());
         };
         self.counts.bytes_written += taken as u64;
-        self.note(b'w', index, &bytes[..taken]);
+        self.note(b'w', index, &offered[..taken]);
         Ok(taken)
     }
 

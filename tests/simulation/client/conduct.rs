@@ -57,7 +57,7 @@ impl Client {
     pub(super) fn misbehave(&mut self, now: usize, world: &mut World) -> bool {
         match self.conduct {
             Conduct::Vanishes(at) if at == now => {
-                self.drop_all(world, |world, wire| world.pipe(wire).is_frozen = true);
+                self.drop_all(world, |world, wire| world.pipe(wire).vanish());
             }
             Conduct::Resets(at) if at == now => {
                 self.drop_all(world, |world, wire| world.pipe(wire).reset());
@@ -92,7 +92,7 @@ impl Client {
 
     fn stall(&mut self, world: &mut World, stalls: bool) {
         for wire in self.wires() {
-            world.pipe(wire).is_stalled = stalls;
+            world.pipe(wire).stall(stalls);
         }
     }
 

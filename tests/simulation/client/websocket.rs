@@ -88,12 +88,12 @@ impl WebSocket {
         let mut frame = vec![first];
         match payload.len() {
             len @ 0..126 => frame.push(0x80 | u8::try_from(len).unwrap()),
-            len @ 126..65_536 => {
-                frame.push(0x80 | 126);
+            len @ 126..0x1_0000 => {
+                frame.push(0x80 | 0x7e);
                 frame.extend_from_slice(&u16::try_from(len).unwrap().to_be_bytes());
             }
             len => {
-                frame.push(0x80 | 127);
+                frame.push(0x80 | 0x7f);
                 frame.extend_from_slice(&(len as u64).to_be_bytes());
             }
         }
@@ -107,16 +107,16 @@ impl WebSocket {
     pub(crate) fn receive(&mut self, world: &mut World) -> Result<Vec<Heard>, String> {
         let (bytes, end) = world.receive(self.wire);
         self.input.extend_from_slice(&bytes);
-        let mut heard = Vec::new();
-        if !self.is_open {
-            if let Some(at) = find(&self.input, b"\r\n\r\n") {
-                let head: Vec<u8> = self.input.drain(..at + 4).collect();
-                if !head.starts_with(b"HTTP/1.1 101 ") {
-                    return Err(String::from_utf8_lossy(&head).into_owned());
-                }
-                self.is_open = true;
-                heard.push(Heard::Open);
+        let mut all = Vec::new();
+        if !self.is_open
+            && let Some(at) = find(&self.input, b"\r\n\r\n")
+        {
+            let answer: Vec<u8> = self.input.drain(..at + 4).collect();
+            if !answer.starts_with(b"HTTP/1.1 101 ") {
+                return Err(String::from_utf8_lossy(&answer).into_owned());
             }
+            self.is_open = true;
+            all.push(Heard::Open);
         }
         while self.is_open
             && let Some((first, payload)) = self.take_frame()?
@@ -124,22 +124,22 @@ impl WebSocket {
             match first {
                 0x81 => {
                     let text = String::from_utf8(payload).map_err(|error| error.to_string())?;
-                    heard.push(Heard::Packet(Packet::Text(text)));
+                    all.push(Heard::Packet(Packet::Text(text)));
                 }
-                0x82 => heard.push(Heard::Packet(Packet::Binary(payload))),
+                0x82 => all.push(Heard::Packet(Packet::Binary(payload))),
                 0x88 => {
                     self.close(world);
                     let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
-                    heard.push(Heard::Close(code));
+                    all.push(Heard::Close(code));
                 }
                 0x8a if self.pongs.front() == Some(&payload) => drop(self.pongs.pop_front()),
                 _ => return Err(format!("a frame {first:x} came with {payload:x?}")),
             }
         }
         if end != End::Open {
-            heard.push(Heard::End(end));
+            all.push(Heard::End(end));
         }
-        Ok(heard)
+        Ok(all)
     }
 
     fn take_frame(&mut self) -> Result<Option<(u8, Vec<u8>)>, String> {
