@@ -129,6 +129,21 @@ fn more_chunks_than_one_write_joins_leave_without_another_event() {
     assert_eq!(pongs.matches('p').count(), 200);
 }
 
+/// A connection that was ready when the last moment came stayed on the list of a server that reads
+/// no more.
+#[test]
+fn a_closed_server_has_no_more_to_do() {
+    let mut stage = Stage::new(100);
+    stage.world.borrow_mut().pipe(stage.wire).stall(true);
+    stage.send(b"GET / HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n");
+    stage.server.close();
+    stage.server.poll(Some(Duration::ZERO)).unwrap();
+    assert!(!stage.server.is_closed());
+    stage.pass(Duration::from_secs(2));
+    assert!(stage.server.is_closed());
+    assert_eq!(stage.server.next_deadline(), None);
+}
+
 const UPGRADE: &[u8] = b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: sim\r\n\
     Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
