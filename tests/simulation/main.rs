@@ -36,12 +36,23 @@ fn every_seed_keeps_the_invariants() {
         }
     }
     println!("{sum:#?}");
+    if seeds().count() >= 1_000 {
+        assert_covers(&sum);
+    }
 }
 
 #[test]
 fn a_seed_repeats_its_run() {
     for seed in [1, 2, 3] {
         assert_eq!(run(seed), run(seed), "{}", how_to_repeat(seed));
+    }
+}
+
+/// What never happens in so many runs isn't tested by them.
+fn assert_covers(sum: &Outcome) {
+    assert!(sum.settled > 0 && sum.upgrades > 0 && sum.short_writes > 0);
+    for reason in REASONS {
+        assert!(sum.reasons.contains_key(reason), "no socket ever ends with {reason}");
     }
 }
 
@@ -71,4 +82,16 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
+const REASONS: [&str; 10] = [
+    "client_namespace_disconnect",
+    "forced_close",
+    "forced_server_close",
+    "parse_error",
+    "ping_timeout",
+    "server_namespace_disconnect",
+    "server_shutting_down",
+    "slow_consumer_stalled",
+    "transport_close",
+    "transport_error",
+];
 const SEEDS: u64 = 5_000;
