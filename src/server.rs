@@ -354,11 +354,16 @@ impl<N: Net> Server<N> {
         self.turn
     }
 
+    /// A closed server reads no more: what is still listed then has nobody it concerns.
     fn has_more(&self) -> bool {
-        self.reactor.ready_len() > 0
+        let is_listed = self.reactor.ready_len() > 0
             || !self.posts.is_empty()
-            || (self.closing == Closing::Open && self.reactor.accepts(self.now.monotonic))
-            || self.hub.state.borrow().outboxes.has_listed()
+            || self.hub.state.borrow().outboxes.has_listed();
+        match self.closing {
+            Closing::Open => is_listed || self.reactor.accepts(self.now.monotonic),
+            Closing::Until(_) => is_listed,
+            Closing::Closed => false,
+        }
     }
 }
 

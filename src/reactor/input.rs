@@ -15,7 +15,7 @@ use crate::websocket::{Failure, Frame};
 
 impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// Reads once into the buffer; what was kept back comes first.
-    pub(crate) fn fill(&mut self, key: ConnectionKey, buffer: &mut [u8]) -> Fill {
+    pub(crate) fn fill(&mut self, now: Duration, key: ConnectionKey, buffer: &mut [u8]) -> Fill {
         let Some(connection) = self.connections.get_mut(key.cast()) else { return Fill::Empty };
         if connection.queue.bytes() > UNREAD_BYTES_MAX {
             // Whoever asks on without reading the answers would have us keep them all.
@@ -32,7 +32,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         }
         loop {
             match self.net.read(&mut connection.stream, buffer) {
-                Ok(0) => return self.handle_end(key),
+                Ok(0) => return self.handle_end(now, key),
                 Ok(bytes) => {
                     // A short read drained the socket, unless the end of the stream waits too.
                     connection.ready.readable = bytes == buffer.len() || connection.ready.hung_up;
@@ -67,7 +67,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     ) -> Option<Inbound<'b>> {
         let connection = self.connection_mut(key)?;
         match (connection.ending, &mut connection.speaks) {
-            (Ending::Dead | Ending::Flush, _) => None,
+            // Nothing that still comes is of interest; kept back, it would be handed out for ever.
+            (Ending::Dead | Ending::Flush, _) => {
+                *at = input.len();
+                None
+            }
             (Ending::Drain(left), _) => {
                 let drained = input.len() - *at;
                 *at = input.len();
@@ -105,7 +109,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 
     /// The peer has ended its direction: what is queued for it still goes out.
-    fn handle_end(&mut self, key: ConnectionKey) -> Fill {
+    fn handle_end(&mut self, now: Duration, key: ConnectionKey) -> Fill {
         let Some(connection) = self.connection_mut(key) else { return Fill::Empty };
         connection.ready.readable = false;
         let told = matches!(connection.ending, Ending::Open | Ending::Handshake);
@@ -113,6 +117,8 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             self.destroy(key);
         } else {
             connection.ending = Ending::Flush;
+            connection.kept = None;
+            self.set_deadline(key, Some(now + self.config.close_timeout));
         }
         if told { Fill::Lost(Lost::End) } else { Fill::Empty }
     }

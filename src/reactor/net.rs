@@ -33,7 +33,8 @@ pub trait Net {
     /// Registers a stream, for reading and writing, under a token.
     fn register(&mut self, stream: &mut Self::Stream, token: u64) -> io::Result<()>;
 
-    /// Reads into `buffer`; zero is the end of the stream.
+    /// Reads into `buffer`; zero is the end of the stream. What fills less than the buffer has
+    /// taken all there is, so that the next byte, or the end behind it, is told as readiness anew.
     fn read(&mut self, stream: &mut Self::Stream, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Writes the slices in their order and returns how many bytes were taken.

@@ -51,7 +51,7 @@ impl<N: Net> Server<N> {
         let messages_before = self.turn.messages;
         let mut bytes_left = self.budget.read_bytes_max;
         loop {
-            let filled = match self.reactor.fill(key, &mut buffer) {
+            let filled = match self.reactor.fill(self.now.monotonic, key, &mut buffer) {
                 Fill::Filled(filled) => filled,
                 Fill::Empty => break,
                 Fill::Lost(lost) => {
