@@ -47,7 +47,10 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
 
     /// Keeps input for later: a budget ran out before all of it was decoded.
     pub(crate) fn keep(&mut self, key: ConnectionKey, input: &[u8]) {
-        if let Some(connection) = self.connection_mut(key) {
+        // What nobody will decode is let go, or it would be handed out again and again.
+        if let Some(connection) = self.connection_mut(key)
+            && !matches!(connection.ending, Ending::Dead | Ending::Flush)
+        {
             connection.keep(input);
         }
     }
