@@ -53,6 +53,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         self.connection(key).map_or(0, |connection| connection.queue.bytes())
     }
 
+    /// How many chunks are queued for one connection, one that was begun included.
+    pub(crate) fn queued_len(&self, key: ConnectionKey) -> usize {
+        self.connection(key).map_or(0, |connection| connection.queue.len())
+    }
+
     pub(crate) fn next_unflushed(&mut self) -> Option<ConnectionKey> {
         while let Some(key) = self.unflushed.pop() {
             if let Some(connection) = self.connections.get_mut(key.cast())
