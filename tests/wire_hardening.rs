@@ -6,6 +6,9 @@
 //! > 42["echo","still there?"]      < 42["echo","still there?"]
 //! ```
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
+
 mod common;
 
 use std::io::Write;
@@ -20,7 +23,9 @@ use throng::http::Response;
 use throng::{DisconnectReason, WebSocketEvent};
 
 fn declare(server: &mut throng::Server) {
-    server.of("/").on_raw("echo", |socket, args, _| drop(socket.emit("echo", args)));
+    server.of("/").on_raw("echo", |socket, args, _| {
+        socket.emit("echo", args);
+    });
     server.http().get("/large", |_, _| Response::ok().text("x".repeat(1_000_000)));
     server.websocket("/raw", 100_000, |socket, event| {
         if let WebSocketEvent::Binary(bytes) = event {
@@ -214,7 +219,7 @@ fn a_post_of_tiny_packets_does_not_stop_the_others() {
     let server = victim();
     let mut poller = handshake_polling(&server);
     poller.join();
-    let bytes = poller.post_bytes(["6"; 499_999].join("\x1e"));
+    let bytes = poller.post_bytes(vec!["6"; 499_999].join("\x1e"));
     poller.poster.send(bytes);
     expect_service(&server);
     poller.poster.response().expect(200, "ok");
@@ -334,7 +339,7 @@ fn a_promised_length_takes_no_memory() {
     let mut sockets: Vec<WebSocket> = (0..200).map(|_| WebSocket::joined(&server)).collect();
     for socket in &mut sockets {
         // A frame that claims 900 KB, of which almost nothing comes.
-        socket.wire.send(&masked_frame(0x82, &[0; 900_000])[..20]);
+        socket.wire.send(&masked_frame(0x82, &vec![0; 900_000])[..20]);
     }
     server.ask(|_| ());
     expect_service(&server);
@@ -368,13 +373,13 @@ fn whoever_pings_without_reading_is_not_read_either() {
 fn a_raw_websocket_that_does_not_read_is_not_read_either() {
     let server = victim();
     let mut socket = WebSocket::upgrade(&server, "/raw");
-    let frames = masked_frame(0x82, &[b'x'; 50_000]).repeat(4);
+    let frames = masked_frame(0x82, &vec![b'x'; 50_000]).repeat(4);
     assert!(is_held_back(&mut socket.wire, &frames, 64_000_000));
     expect_service(&server);
     // Once it reads again it is read again: a whole frame was cut off at an unknown byte, so that
     // what is left of the echo arrives and nothing is lost of it.
     let echoed = socket.binary();
-    assert_eq!(echoed, [b'x'; 50_000]);
+    assert_eq!(echoed, vec![b'x'; 50_000]);
 }
 
 #[test]
@@ -420,7 +425,9 @@ fn joined_slowly(server: &Running) -> WebSocket {
 /// Broadcasts until something has been told, at most so many messages of 10 kB.
 fn broadcast_until_told(server: &Running, told: &common::Log, messages_max: usize) -> String {
     for _ in 0..messages_max {
-        server.ask(|io| drop(io.emit("n", &"x".repeat(10_000))));
+        server.ask(|io| {
+            io.emit("n", &"x".repeat(10_000));
+        });
         if let Some(line) = told.so_far().pop() {
             return line;
         }
@@ -452,7 +459,9 @@ fn a_single_message_beyond_the_hard_limit_is_delivered() {
         config.outgoing.soft_bytes_max = 50_000;
     });
     let mut socket = joined_slowly(&server);
-    server.ask(|io| drop(io.emit("n", &"x".repeat(900_000))));
+    server.ask(|io| {
+        io.emit("n", &"x".repeat(900_000));
+    });
     assert_eq!(socket.text().len(), 900_010);
     assert!(told.so_far().is_empty());
 }
@@ -466,7 +475,9 @@ fn a_slow_consumer_over_the_soft_limit_for_long_is_cut_off() {
     });
     let _slow = joined_slowly(&server);
     for _ in 0..200 {
-        server.ask(|io| drop(io.emit("n", &"x".repeat(10_000))));
+        server.ask(|io| {
+            io.emit("n", &"x".repeat(10_000));
+        });
     }
     assert_eq!(told.next(), "slow_consumer_soft forced close");
     expect_service(&server);
@@ -479,13 +490,17 @@ fn a_consumer_that_stalls_is_cut_off_and_one_that_catches_up_is_not() {
     let _stalled = joined_slowly(&server);
     let mut late = joined_slowly(&server);
     for _ in 0..60 {
-        server.ask(|io| drop(io.emit("n", &"x".repeat(10_000))));
+        server.ask(|io| {
+            io.emit("n", &"x".repeat(10_000));
+        });
     }
     for _ in 0..60 {
         assert_eq!(late.text().len(), 10_010);
     }
     assert_eq!(told.next(), "slow_consumer_stalled forced close");
-    server.ask(|io| drop(io.emit("n", &1)));
+    server.ask(|io| {
+        io.emit("n", &1);
+    });
     assert_eq!(late.text(), "42[\"n\",1]");
     assert!(told.so_far().is_empty());
 }
@@ -497,7 +512,9 @@ fn the_largest_go_first_when_all_together_are_too_many() {
     let mut healthy = WebSocket::joined(&server);
     let mut sent = 0;
     while told.so_far().is_empty() {
-        server.ask(|io| drop(io.emit("n", &"x".repeat(10_000))));
+        server.ask(|io| {
+            io.emit("n", &"x".repeat(10_000));
+        });
         assert_eq!(healthy.text().len(), 10_010);
         sent += 1;
         assert!(sent < 2_000);
