@@ -69,6 +69,11 @@ impl SendQueue {
         self.0.as_ref().map_or(0, |queue| queue.bytes)
     }
 
+    /// How many chunks wait, one that was begun included.
+    pub(crate) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |queue| queue.chunks.len())
+    }
+
     pub(crate) fn push(&mut self, chunk: Chunk) {
         self.push_from(chunk, 0);
     }

@@ -6,6 +6,9 @@
 //! > 42["kick","<id>"]      < 41
 //! ```
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
+
 mod common;
 
 use std::cell::{Cell, RefCell};
@@ -87,7 +90,9 @@ fn a_panic_costs_the_session_it_ran_for_and_no_other() {
         server
             .of("/")
             .on("panic", |_, (): ()| panic!("a handler's mistake"))
-            .on("echo", |socket, (): ()| drop(socket.emit("echo", ())))
+            .on("echo", |socket, (): ()| {
+                socket.emit("echo", ());
+            })
             .on_disconnect(move |_, reason| tell.send(reason.to_string()).unwrap());
         server.of("/middleware").middleware(|_| panic!("a middleware's mistake"));
         server.of("/connect").on_connect(|_| panic!("a connection handler's mistake"));
@@ -186,13 +191,21 @@ fn broadcasts_reach_each_member_of_the_rooms_once_and_the_sender_never() {
             .of("/")
             .on("join", |socket, rooms: Vec<String>| socket.join(rooms))
             .on("leave", |socket, room: String| socket.leave(room))
-            .on("to", |socket, (): ()| drop(socket.to(["a", "b"]).emit("to", ())))
-            .on("broadcast", |socket, (): ()| drop(socket.broadcast().emit("broadcast", ())))
-            .on("except", |socket, (): ()| drop(socket.except("b").emit("except", ())))
+            .on("to", |socket, (): ()| {
+                socket.to(["a", "b"]).emit("to", ());
+            })
+            .on("broadcast", |socket, (): ()| {
+                socket.broadcast().emit("broadcast", ());
+            })
+            .on("except", |socket, (): ()| {
+                socket.except("b").emit("except", ());
+            })
             .on("within", |socket, (): ()| {
                 socket.server().to("a").within("b").except("c").emit("within", ());
             })
-            .on("direct", |socket, id: String| drop(socket.to(id).emit("direct", ())));
+            .on("direct", |socket, id: String| {
+                socket.to(id).emit("direct", ());
+            });
     });
     let mut one = WebSocket::joined(&server);
     let mut two = WebSocket::joined(&server);
@@ -221,7 +234,9 @@ fn broadcasts_reach_each_member_of_the_rooms_once_and_the_sender_never() {
     one.send(&format!("42[\"direct\",\"{third_id}\"]"));
     assert_eq!(three.text(), "42[\"direct\"]");
     one.send("42[\"join\",\"not a list\"]");
-    server.ask(|io| drop(io.emit("marker", ())));
+    server.ask(|io| {
+        io.emit("marker", ());
+    });
     for socket in [&mut one, &mut two, &mut three] {
         assert_eq!(socket.text(), "42[\"marker\"]");
     }
@@ -420,14 +435,20 @@ fn volatile_events_are_dropped_while_something_waits() {
 
 #[test]
 fn posts_from_threads_run_in_order() {
-    let server = serve(|server| drop(server.of("/").name()));
+    let server = serve(|server| {
+        server.of("/").name();
+    });
     let mut socket = WebSocket::joined(&server);
     let threads: Vec<_> = (0..4)
         .map(|thread| {
             let handle = server.handle.clone();
             std::thread::spawn(move || {
                 for number in 0..100 {
-                    handle.post(move |io| drop(io.emit("n", (&thread, &number)))).unwrap();
+                    handle
+                        .post(move |io| {
+                            io.emit("n", (&thread, &number));
+                        })
+                        .unwrap();
                 }
             })
         })
@@ -541,7 +562,9 @@ fn reserved_names_are_the_host_s_mistake() {
 
 #[test]
 fn values_that_cannot_be_serialised_are_counted_and_not_sent() {
-    let server = serve(|server| drop(server.of("/").name()));
+    let server = serve(|server| {
+        server.of("/").name();
+    });
     let mut socket = WebSocket::joined(&server);
     server.ask(|io| {
         let map = std::collections::HashMap::from([((1, 2), 3)]);
@@ -603,12 +626,18 @@ fn bare_sessions_carry_the_host_s_own_messages() {
     let server = serve(move |server| {
         server
             .engine()
-            .on_open(|session, request| drop(session.send_text(request.path())))
+            .on_open(|session, request| {
+                session.send_text(request.path());
+            })
             .on_message(|session, message| match message {
                 SessionMessage::Text { text: "close", .. } => session.close(),
                 SessionMessage::Text { text: "panic", .. } => panic!("a handler's mistake"),
-                SessionMessage::Text { text, .. } => drop(session.send_text(text)),
-                SessionMessage::Binary { bytes, .. } => drop(session.send_binary(bytes)),
+                SessionMessage::Text { text, .. } => {
+                    session.send_text(text);
+                }
+                SessionMessage::Binary { bytes, .. } => {
+                    session.send_binary(bytes);
+                }
             })
             .on_close(move |_, reason| tell.send(reason.to_string()).unwrap());
     });

@@ -6,6 +6,9 @@
 //! < HTTP/1.1 200 OK
 //! ```
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
+
 mod common;
 
 use std::time::Duration;
@@ -204,6 +207,7 @@ fn expect_100_continue_is_answered_before_the_body() {
 fn malformed_requests_are_refused() {
     let server = app();
     let long = "x".repeat(9_000);
+    let post = |rest: &str| format!("POST /echo HTTP/1.1\r\nHost: h\r\n{rest}");
     for (request, status) in [
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(), 400),
@@ -217,35 +221,21 @@ fn malformed_requests_are_refused() {
         ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: +5\r\n\r\nhello".to_owned(), 400),
         ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5, 5\r\n\r\nhello".to_owned(), 400),
-        ("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello".into(), 400),
-        ("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 18446744073709551616\r\n\r\n".into(), 400),
-        (
-            "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
-                .to_owned(),
-            400,
-        ),
-        (
-            "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\
-             Transfer-Encoding: chunked\r\n\r\n"
-                .to_owned(),
-            400,
-        ),
-        (
-            "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
-             10000000000000000\r\n"
-                .to_owned(),
-            400,
-        ),
-        ("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n".into(), 400),
-        ("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n".into(), 501),
-        ("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n".into(), 501),
+        (post("Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"), 400),
+        (post("Content-Length: 18446744073709551616\r\n\r\n"), 400),
+        (post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), 400),
+        (post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"), 400),
+        (post("Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n"), 400),
+        (post("Transfer-Encoding: chunked\r\n\r\nx\r\n"), 400),
+        (post("Transfer-Encoding: gzip, chunked\r\n\r\n"), 501),
+        (post("Transfer-Encoding: identity\r\n\r\n"), 501),
         (format!("GET /{long} HTTP/1.1\r\nHost: h\r\n\r\n"), 414),
         (format!("GET / HTTP/1.1\r\nHost: h\r\nX: {long}{long}\r\n\r\n"), 431),
         (format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: y\r\n".repeat(101)), 431),
         ("GET / HTTP/2.0\r\nHost: h\r\n\r\n".to_owned(), 505),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 505),
         ("GET / HTTP/1.1\r\nHost: h\r\nExpect: a miracle\r\n\r\n".to_owned(), 417),
-        ("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999\r\n\r\n".to_owned(), 413),
+        (post("Content-Length: 9999999\r\n\r\n"), 413),
     ] {
         expect_refused(&server, request, status);
     }
@@ -257,7 +247,8 @@ fn a_chunked_body_over_the_limit_is_413() {
     let server = app_with(|config| config.http.body_bytes_max = 100);
     let chunk = format!("40\r\n{}\r\n", "x".repeat(64));
     let request = format!(
-        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n"
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
+         {chunk}{chunk}0\r\n\r\n"
     );
     expect_refused(&server, request, 413);
     let body = "x".repeat(100);
@@ -271,7 +262,7 @@ fn a_413_arrives_though_the_body_is_still_being_sent() {
     let mut wire = Wire::connect(&server);
     wire.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n");
     for _ in 0..9 {
-        wire.send_anyway([b'x'; 100_000]);
+        wire.send_anyway(vec![b'x'; 100_000]);
     }
     assert_eq!(wire.response().status, 413);
     wire.expect_end();
@@ -381,9 +372,9 @@ fn files_are_served_and_nothing_beside_them() {
     std::fs::write(folder.join("sub/a b.txt"), "text").unwrap();
     std::fs::write(folder.join(".hidden"), "no").unwrap();
     std::fs::write(root.join("secret"), "no").unwrap();
-    let served = folder.clone();
+    let public = folder.clone();
     let server = serve(move |server| {
-        server.http().folder("/static", Folder::new(served));
+        server.http().folder("/static", Folder::new(public));
     });
     let mut wire = Wire::connect(&server);
     let response = wire.ask(get("/static/"));

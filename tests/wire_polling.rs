@@ -6,6 +6,9 @@
 //! > GET                          < 40{"sid":"..."}
 //! ```
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
+
 mod common;
 
 use std::time::Duration;
@@ -17,7 +20,9 @@ use throng::{Binary, DisconnectReason};
 fn echo(server: &mut throng::Server, tell: std::sync::mpsc::Sender<String>) {
     server
         .of("/")
-        .on_raw("echo", |socket, args, _| drop(socket.emit("echo", args)))
+        .on_raw("echo", |socket, args, _| {
+            socket.emit("echo", args);
+        })
         .on_disconnect(move |_, reason| tell.send(reason.to_string()).unwrap());
 }
 
@@ -197,7 +202,7 @@ fn chunked_post(poller: &Poller<'_>, chunks: &[String]) -> String {
         poller.query()
     );
     for chunk in chunks {
-        request.push_str(&format!("{:x}\r\n{chunk}\r\n", chunk.len()));
+        request.extend([&format!("{:x}\r\n", chunk.len()), chunk, "\r\n"]);
     }
     request + "0\r\n\r\n"
 }
@@ -369,7 +374,7 @@ fn a_protocol_violation_with_a_held_get_is_a_forced_close() {
 fn what_waits_is_delivered_before_the_close() {
     let server = serve(|server| {
         server.of("/").on("bye", |socket, (): ()| {
-            socket.emit("last", &"words");
+            socket.emit("last", "words");
             socket.disconnect_client();
         });
     });

@@ -6,6 +6,9 @@
 //! > 42/chat,7["add",1,2]     < 43/chat,7[3]
 //! ```
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
+
 mod common;
 
 use std::time::Duration;
@@ -15,7 +18,7 @@ use common::{
 };
 use throng::{AckError, Args, Refusal, Server};
 
-fn declare(server: &mut Server, tell: std::sync::mpsc::Sender<String>) {
+fn declare(server: &mut Server, tell: &std::sync::mpsc::Sender<String>) {
     let io = server.io();
     io.of("/custom");
     io.of("/deny").middleware(|_| Err(Refusal::new("nope").data(&serde_json::json!({"n": 1}))));
@@ -25,16 +28,20 @@ fn declare(server: &mut Server, tell: std::sync::mpsc::Sender<String>) {
         io.of(name)
             .on_raw("echo", |socket, args, ack| match ack {
                 Some(ack) => ack.send(args),
-                None => drop(socket.emit("echo", args)),
+                None => {
+                    socket.emit("echo", args);
+                }
             })
-            .on_raw("error", |socket, args, _| drop(socket.emit("error", args)))
+            .on_raw("error", |socket, args, _| {
+                socket.emit("error", args);
+            })
             .on_disconnect(move |_, reason| told.send(reason.to_string()).unwrap());
     }
 }
 
 fn echoing() -> (Running, common::Log) {
     let (tell, told) = log();
-    (serve(move |server| declare(server, tell)), told)
+    (serve(move |server| declare(server, &tell)), told)
 }
 
 /// The packet closes the connection of a client that has joined `/`.
@@ -145,84 +152,86 @@ fn connect_errors_from_a_client_close_the_connection() {
 #[test]
 fn undecodable_packets_close_the_connection() {
     let (server, told) = echoing();
-    let packets = [
-        // No packet, or none of the seven types.
-        "4",
-        "47",
-        "4x",
-        "49[\"echo\"]",
-        "4 2[\"echo\"]",
-        "4\u{e9}",
-        // Payloads of another shape.
-        "40[]",
-        "40\"x\"",
-        "40null",
-        "401{}x",
-        "41{}",
-        "41[]",
-        "41/custom,{}",
-        "42[]",
-        "42[true]",
-        "42[null]",
-        "42[{}]",
-        "42[[]]",
-        "42{}",
-        "42\"echo\"",
-        "42null",
-        "42[{\"toString\":\"foo\"}]",
-        "43{}",
-        "431{}",
-        "43\"x\"",
-        "44[]",
-        "441",
-        // Names that sockets emit themselves.
-        "42[\"connect\"]",
-        "42[\"connect_error\"]",
-        "42[\"disconnect\"]",
-        "42[\"disconnecting\"]",
-        "42[\"newListener\"]",
-        "42[\"removeListener\"]",
-        "42[\"conn\\u0065ct\"]",
-        // JSON that isn't, and what follows it.
-        "42[\"echo\"",
-        "42[\"echo\",]",
-        "42[\"echo\"]x",
-        "42[\"echo\"][]",
-        "42[\"echo\",01]",
-        "42['echo']",
-        "42[\"echo\",\"\n\"]",
-        "42[\"echo\",NaN]",
-        "42[\"echo\",\"\\x\"]",
-        "42/custom[\"echo\"]",
-        "42,[\"echo\"]",
-        "42-1[\"echo\"]",
-        "42 [\"echo\"]x",
-        // Announced attachments: whole, at least one, at most ten, with their hyphen.
-        "45",
-        "451",
-        "451[\"echo\"]",
-        "45-[\"echo\"]",
-        "450-[\"echo\"]",
-        "460-1[]",
-        "45-1-[\"echo\"]",
-        "451.5-[\"echo\"]",
-        "455-1-[\"echo\"]",
-        "4551e3-[\"echo\"]",
-        "455 1-[\"echo\"]",
-        "4511-[\"echo\"]",
-        "455999999-[\"echo\"]",
-        "45invalid",
-        "46invalid",
-        "45x-[\"echo\"]",
-        "4518446744073709551617-[\"echo\"]",
-    ];
-    for packet in packets {
+    for packet in UNDECODABLE {
         expect_closing(&server, &told, packet, "forced close");
     }
     let decode_errors = server.ask(|io| io.socket_counters().decode_errors);
-    let refused = u64::try_from(packets.len()).unwrap();
+    let refused = u64::try_from(UNDECODABLE.len()).unwrap();
     assert!(decode_errors >= refused - 3, "{decode_errors} of {refused}");
 }
+
+/// What isn't decoded, or is out of place wherever it comes.
+const UNDECODABLE: &[&str] = &[
+    // No packet, or none of the seven types.
+    "4",
+    "47",
+    "4x",
+    "49[\"echo\"]",
+    "4 2[\"echo\"]",
+    "4\u{e9}",
+    // Payloads of another shape.
+    "40[]",
+    "40\"x\"",
+    "40null",
+    "401{}x",
+    "41{}",
+    "41[]",
+    "41/custom,{}",
+    "42[]",
+    "42[true]",
+    "42[null]",
+    "42[{}]",
+    "42[[]]",
+    "42{}",
+    "42\"echo\"",
+    "42null",
+    "42[{\"toString\":\"foo\"}]",
+    "43{}",
+    "431{}",
+    "43\"x\"",
+    "44[]",
+    "441",
+    // Names that sockets emit themselves.
+    "42[\"connect\"]",
+    "42[\"connect_error\"]",
+    "42[\"disconnect\"]",
+    "42[\"disconnecting\"]",
+    "42[\"newListener\"]",
+    "42[\"removeListener\"]",
+    "42[\"conn\\u0065ct\"]",
+    // JSON that isn't, and what follows it.
+    "42[\"echo\"",
+    "42[\"echo\",]",
+    "42[\"echo\"]x",
+    "42[\"echo\"][]",
+    "42[\"echo\",01]",
+    "42['echo']",
+    "42[\"echo\",\"\n\"]",
+    "42[\"echo\",NaN]",
+    "42[\"echo\",\"\\x\"]",
+    "42/custom[\"echo\"]",
+    "42,[\"echo\"]",
+    "42-1[\"echo\"]",
+    "42 [\"echo\"]x",
+    // Announced attachments: whole, at least one, at most ten, with their hyphen.
+    "45",
+    "451",
+    "451[\"echo\"]",
+    "45-[\"echo\"]",
+    "450-[\"echo\"]",
+    "460-1[]",
+    "45-1-[\"echo\"]",
+    "451.5-[\"echo\"]",
+    "455-1-[\"echo\"]",
+    "4551e3-[\"echo\"]",
+    "455 1-[\"echo\"]",
+    "4511-[\"echo\"]",
+    "455999999-[\"echo\"]",
+    "45invalid",
+    "46invalid",
+    "45x-[\"echo\"]",
+    "4518446744073709551617-[\"echo\"]",
+];
 
 #[test]
 fn packets_without_a_payload_are_harmless() {
@@ -517,10 +526,12 @@ fn what_a_middleware_emits_comes_before_the_connect_reply() {
         server
             .of("/")
             .middleware(|socket| {
-                socket.emit("session", &"x");
+                socket.emit("session", "x");
                 Ok(())
             })
-            .on_connect(|socket| drop(socket.emit("welcome", ())));
+            .on_connect(|socket| {
+                socket.emit("welcome", ());
+            });
     });
     let mut socket = WebSocket::open(&server);
     socket.send("40");

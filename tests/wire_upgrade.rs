@@ -5,6 +5,9 @@
 //! > 2probe    < 3probe    > 5
 //! ```
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
+
 mod common;
 
 use std::time::Duration;
@@ -20,13 +23,15 @@ fn echoing() -> (Running, common::Log) {
     let server = serve(move |server| {
         server
             .of("/")
-            .on_raw("echo", |socket, args, _| drop(socket.emit("echo", args)))
+            .on_raw("echo", |socket, args, _| {
+                socket.emit("echo", args);
+            })
             .on_disconnect(move |_, reason| tell.send(reason.to_string()).unwrap());
     });
     (server, told)
 }
 
-fn probing<'s>(server: &'s Running) -> (Poller<'s>, WebSocket) {
+fn probing(server: &Running) -> (Poller<'_>, WebSocket) {
     let mut poller = handshake_polling(server);
     poller.join();
     let socket = WebSocket::upgrade(server, &poller.websocket_target());
@@ -171,7 +176,9 @@ fn a_probe_that_takes_too_long_is_closed_and_polling_goes_on() {
     let server = serve_with(
         |config| config.engine.upgrade_timeout = Duration::from_millis(200),
         |server| {
-            server.of("/").on_raw("echo", |socket, args, _| drop(socket.emit("echo", args)));
+            server.of("/").on_raw("echo", |socket, args, _| {
+                socket.emit("echo", args);
+            });
         },
     );
     for packet in [None, Some("2probe")] {

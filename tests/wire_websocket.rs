@@ -5,6 +5,9 @@
 //! > 81 85 <mask> 42["echo"]      < 81 0a 42["echo"]
 //! ```
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
+
 mod common;
 
 use common::{Frame, Running, WebSocket, Wire, log, masked_frame, serve, serve_with, upgrade_head};
@@ -14,7 +17,9 @@ use throng::config::Config;
 fn declare(server: &mut throng::Server, tell: std::sync::mpsc::Sender<String>) {
     server
         .of("/")
-        .on_raw("echo", |socket, args, _| drop(socket.emit("echo", args)))
+        .on_raw("echo", |socket, args, _| {
+            socket.emit("echo", args);
+        })
         .on_disconnect(move |_, reason| tell.send(reason.to_string()).unwrap());
 }
 

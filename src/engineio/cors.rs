@@ -61,7 +61,9 @@ pub(crate) fn preflight(cors: &Cors, request: &Request) -> Response {
     }
     headers.extend(exposed_headers(cors));
     let headers = headers.into_iter();
-    headers.fold(Response::new(204), |response, (name, value)| response.header(name, value))
+    headers
+        .fold(Response::new(204), |response, (name, value)| response.header(name, value))
+        .stating_no_body()
 }
 
 fn origin_headers(cors: &Cors, reflected: Option<&str>) -> Vec<(&'static str, String)> {
@@ -152,6 +154,7 @@ mod tests {
                 ("Access-Control-Allow-Headers", "x-a,x-b"),
                 ("Access-Control-Max-Age", "600"),
                 ("Access-Control-Expose-Headers", "X-C"),
+                ("Content-Length", "0"),
             ]
         );
     }

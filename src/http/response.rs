@@ -203,6 +203,13 @@ impl Response {
         (head, body)
     }
 
+    /// States the length of no body, which RFC 9110 (8.6) forbids for a 204: the reference does it
+    /// for browsers that wait otherwise.
+    pub(crate) fn stating_no_body(mut self) -> Self {
+        self.headers.push_str("Content-Length: 0\r\n");
+        self
+    }
+
     fn with_body(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
         self.content_type = Some(Cow::Borrowed(content_type));
         self.body = Body::from(body);

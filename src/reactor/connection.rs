@@ -41,8 +41,6 @@ pub(super) struct Readiness {
 pub(super) struct Listed {
     pub(super) ready: bool,
     pub(super) unflushed: bool,
-    /// On none: it isn't read before its peer has taken what is queued for it.
-    pub(super) held: bool,
 }
 
 /// The protocol a connection speaks at this moment.

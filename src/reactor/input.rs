@@ -17,11 +17,6 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// Reads once into the buffer; what was kept back comes first.
     pub(crate) fn fill(&mut self, now: Duration, key: ConnectionKey, buffer: &mut [u8]) -> Fill {
         let Some(connection) = self.connections.get_mut(key.cast()) else { return Fill::Empty };
-        if connection.queue.bytes() > UNREAD_BYTES_MAX {
-            // Whoever asks on without reading the answers would have us keep them all.
-            connection.listed.held = true;
-            return Fill::Empty;
-        }
         let taken = take_kept(connection, buffer);
         self.filled_from_kept = taken.is_some();
         if let Some(bytes) = taken {
@@ -52,7 +47,10 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// Keeps input for later: a budget ran out before all of it was decoded.
     pub(crate) fn keep(&mut self, key: ConnectionKey, input: &[u8]) {
         let kept_before = self.filled_from_kept;
-        if let Some(connection) = self.connection_mut(key) {
+        // What nobody will decode is let go, or it would be handed out again and again.
+        if let Some(connection) = self.connection_mut(key)
+            && !matches!(connection.ending, Ending::Dead | Ending::Flush)
+        {
             connection.keep(input, kept_before);
         }
     }
@@ -326,6 +324,4 @@ fn take_kept<S, O>(connection: &mut Connection<S, O>, buffer: &mut [u8]) -> Opti
     Some(bytes)
 }
 
-/// How much may be queued for a connection before it is read no further.
-const UNREAD_BYTES_MAX: usize = 1_024 * 1_024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

@@ -53,6 +53,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         self.connection(key).map_or(0, |connection| connection.queue.bytes())
     }
 
+    /// How many chunks are queued for one connection, one that was begun included.
+    pub(crate) fn queued_len(&self, key: ConnectionKey) -> usize {
+        self.connection(key).map_or(0, |connection| connection.queue.len())
+    }
+
     pub(crate) fn next_unflushed(&mut self) -> Option<ConnectionKey> {
         while let Some(key) = self.unflushed.pop() {
             if let Some(connection) = self.connections.get_mut(key.cast())
@@ -143,8 +148,6 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             self.counters.short_writes += 1;
         }
         self.counters.bytes_written += flushed.bytes as u64;
-        let is_released = connection.listed.held && connection.queue.is_empty();
-        connection.listed.held &= !is_released;
         if !connection.queue.is_empty() {
             // One call takes so many chunks; no event tells that the socket would take the rest.
             if !flushed.blocked {
@@ -152,9 +155,6 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             }
         } else if connection.ending == Ending::Flush {
             self.end_output(now, key);
-        }
-        if is_released {
-            self.list_ready(key);
         }
         flushed
     }

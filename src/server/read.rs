@@ -37,7 +37,12 @@ impl<N: Net> Server<N> {
             }
             let Some(key) = self.reactor.next_ready() else { return };
             self.note_writable(key);
-            if self.is_held_back(key) {
+            if self.is_stuffed(key) {
+                // A write that falls short is followed by an event, and any other makes room.
+                if self.reactor.is_writable(key) {
+                    self.reactor.list_ready(key);
+                }
+            } else if self.is_held_back(key) {
                 self.reactor.list_ready(key);
             } else {
                 self.read_connection(key);
@@ -62,7 +67,10 @@ impl<N: Net> Server<N> {
             let mut at = 0;
             let input = &mut buffer[..filled];
             let messages_max = messages_before + self.budget.messages_max;
-            while self.turn.messages < messages_max && !self.is_over_budget() {
+            while self.turn.messages < messages_max
+                && !self.is_over_budget()
+                && !self.is_stuffed(key)
+            {
                 let now = self.now.monotonic;
                 let Some(inbound) = self.reactor.decode(now, key, input, &mut at) else { break };
                 self.dispatch(key, inbound);
@@ -71,7 +79,8 @@ impl<N: Net> Server<N> {
             if at < filled && self.reactor.contains(key) {
                 self.reactor.keep(key, &input[at..]);
             }
-            if bytes_left == 0 || self.turn.messages >= messages_max || self.is_over_budget() {
+            let is_cut_off = bytes_left == 0 || self.turn.messages >= messages_max;
+            if is_cut_off || self.is_over_budget() || self.is_stuffed(key) {
                 self.reactor.list_ready(key);
                 break;
             }
@@ -209,8 +218,17 @@ impl<N: Net> Server<N> {
         self.reactor.list_unflushed(key);
     }
 
-    /// Whoever makes more than can be sent is not read for the moment: a session whose messages
-    /// fan out while the fan-out backs up, and a raw WebSocket whose peer doesn't read.
+    /// Who doesn't read what it is answered (pongs, echoes of a raw WebSocket, pipelined requests)
+    /// isn't read either. A session has more room: the rest of a large message counts, and while
+    /// that goes out slowly its pongs are to be heard.
+    fn is_stuffed(&self, key: ConnectionKey) -> bool {
+        let queued_bytes = self.reactor.queued_bytes(key);
+        queued_bytes > self.limits.soft_bytes_max
+            && (queued_bytes > self.limits.hard_bytes_max
+                || !matches!(self.reactor.owner(key), Owner::WebSocket(_)))
+    }
+
+    /// A session whose messages fan out is not read while the fan-out backs up.
     fn is_held_back(&self, key: ConnectionKey) -> bool {
         match self.reactor.owner(key) {
             Owner::WebSocket(session) => {

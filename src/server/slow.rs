@@ -20,6 +20,7 @@ impl<N: Net> Server<N> {
         bytes_written: usize,
     ) {
         let queued = connection.map_or(0, |connection| self.reactor.queued_bytes(connection));
+        let queued_len = connection.map_or(0, |connection| self.reactor.queued_len(connection));
         let now = self.now.monotonic;
         let (is_over_hard, is_new) = {
             let outboxes = &mut self.hub.state.borrow_mut().outboxes;
@@ -33,7 +34,12 @@ impl<N: Net> Server<N> {
             if bytes_written > 0 {
                 slow.progress_at = now;
             }
-            let is_single = outboxes.has_one(session) && queued == 0;
+            // One that was begun waits in the connection's queue.
+            let is_single = match queued_len {
+                0 => outboxes.has_one(session),
+                1 => outboxes.is_empty(session),
+                _ => false,
+            };
             let is_over_soft = waiting > self.limits.soft_bytes_max && !is_single;
             slow.over_soft_since = is_over_soft.then(|| slow.over_soft_since.unwrap_or(now));
             outboxes.set_slow(session, Some(slow));

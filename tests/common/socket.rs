@@ -124,11 +124,11 @@ pub(crate) fn masked_frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         bytes @ 0..126 => frame.push(0x80 | u8::try_from(bytes).unwrap()),
         bytes @ 126..65_536 => {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend_from_slice(&u16::try_from(bytes).unwrap().to_be_bytes());
         }
         bytes => {
-            frame.push(0x80 | 127);
+            frame.push(0xff);
             frame.extend_from_slice(&u64::try_from(bytes).unwrap().to_be_bytes());
         }
     }

@@ -131,7 +131,8 @@ impl Wire {
         }
     }
 
+    /// The first of what waits, enough to tell what it is.
     fn shown(&self) -> String {
-        String::from_utf8_lossy(&self.buffer).into_owned()
+        String::from_utf8_lossy(&self.buffer).chars().take(500).collect()
     }
 }
