@@ -290,10 +290,12 @@ impl<N: Net> Server<N> {
     }
 
     fn run_mailbox(&mut self) {
-        if !self.mailbox.begin() {
+        let batch = self.mailbox.begin();
+        if batch == 0 {
             return;
         }
-        while let Some(job) = self.mailbox.next() {
+        for _ in 0..batch {
+            let Some(job) = self.mailbox.next() else { break };
             self.hub.state.borrow_mut().outboxes.begin_tick();
             if crate::socketio::guard(|| job(Io::new(&self.hub))).is_none() {
                 self.hub.state.borrow_mut().counters.handler_panics += 1;
