@@ -15,10 +15,9 @@ use crate::websocket::{Failure, Frame};
 
 impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// Reads once into the buffer; what was kept back comes first.
-    pub(crate) fn fill(&mut self, key: ConnectionKey, buffer: &mut [u8]) -> Fill {
+    pub(crate) fn fill(&mut self, now: Duration, key: ConnectionKey, buffer: &mut [u8]) -> Fill {
         let Some(connection) = self.connections.get_mut(key.cast()) else { return Fill::Empty };
-        if connection.queue.bytes() > UNREAD_BYTES_MAX {
-            // Whoever asks on without reading the answers would have us keep them all.
+        if connection.is_backed_up() {
             connection.listed.held = true;
             return Fill::Empty;
         }
@@ -32,7 +31,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         }
         loop {
             match self.net.read(&mut connection.stream, buffer) {
-                Ok(0) => return self.handle_end(key),
+                Ok(0) => return self.handle_end(now, key),
                 Ok(bytes) => {
                     // A short read drained the socket, unless the end of the stream waits too.
                     connection.ready.readable = bytes == buffer.len() || connection.ready.hung_up;
@@ -67,7 +66,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     ) -> Option<Inbound<'b>> {
         let connection = self.connection_mut(key)?;
         match (connection.ending, &mut connection.speaks) {
-            (Ending::Dead | Ending::Flush, _) => None,
+            (Ending::Dead | Ending::Flush, _) => {
+                // Nobody will look at it any more: kept, it would be taken up again and again.
+                *at = input.len();
+                None
+            }
             (Ending::Drain(left), _) => {
                 let drained = input.len() - *at;
                 *at = input.len();
@@ -105,14 +108,14 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 
     /// The peer has ended its direction: what is queued for it still goes out.
-    fn handle_end(&mut self, key: ConnectionKey) -> Fill {
+    fn handle_end(&mut self, now: Duration, key: ConnectionKey) -> Fill {
         let Some(connection) = self.connection_mut(key) else { return Fill::Empty };
         connection.ready.readable = false;
         let told = matches!(connection.ending, Ending::Open | Ending::Handshake);
         if connection.queue.is_empty() || connection.ending != Ending::Open {
             self.destroy(key);
         } else {
-            connection.ending = Ending::Flush;
+            self.finish(now, key);
         }
         if told { Fill::Lost(Lost::End) } else { Fill::Empty }
     }
@@ -219,7 +222,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             Ok(None) => {
                 if began {
                     http.stage = Stage::Head;
-                    self.set_deadline(key, Some(now + self.http.head_timeout));
+                    self.set_deadline(key, Some(now.saturating_add(self.http.head_timeout)));
                 }
                 None
             }
@@ -294,7 +297,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if asks {
             self.queue(key, crate::send_queue::Chunk::Static(CONTINUE));
         }
-        self.set_deadline(key, Some(now + self.http.body_timeout));
+        self.set_deadline(key, Some(now.saturating_add(self.http.body_timeout)));
         Ok(())
     }
 }
@@ -320,6 +323,4 @@ fn take_kept<S, O>(connection: &mut Connection<S, O>, buffer: &mut [u8]) -> Opti
     Some(bytes)
 }
 
-/// How much may be queued for a connection before it is read no further.
-const UNREAD_BYTES_MAX: usize = 1_024 * 1_024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

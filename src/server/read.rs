@@ -51,7 +51,7 @@ impl<N: Net> Server<N> {
         let messages_before = self.turn.messages;
         let mut bytes_left = self.budget.read_bytes_max;
         loop {
-            let filled = match self.reactor.fill(key, &mut buffer) {
+            let filled = match self.reactor.fill(self.now.monotonic, key, &mut buffer) {
                 Fill::Filled(filled) => filled,
                 Fill::Empty => break,
                 Fill::Lost(lost) => {
@@ -62,7 +62,10 @@ impl<N: Net> Server<N> {
             let mut at = 0;
             let input = &mut buffer[..filled];
             let messages_max = messages_before + self.budget.messages_max;
-            while self.turn.messages < messages_max && !self.is_over_budget() {
+            while self.turn.messages < messages_max
+                && !self.is_over_budget()
+                && !self.reactor.is_backed_up(key)
+            {
                 let now = self.now.monotonic;
                 let Some(inbound) = self.reactor.decode(now, key, input, &mut at) else { break };
                 self.dispatch(key, inbound);
