@@ -152,7 +152,8 @@ pub enum CorsOrigin {
     One(String),
     /// The request's origin is reflected where it stands in the list.
     List(Vec<String>),
-    /// The request's origin is reflected where the predicate says so.
+    /// The request's origin is reflected where the predicate says so; one that panics says no. It
+    /// is asked in the midst of a request and must not call the server.
     Predicate(Rc<dyn Fn(&str) -> bool>),
 }
 
@@ -325,7 +326,8 @@ impl Default for ReactorConfig {
 }
 
 /// How much may wait for peers that read slowly. Judged after a write was tried, never against a
-/// single message; each limit closes with a reason and a counter of its own.
+/// single message: the first that waits may be of any length, what counts is behind it. A message
+/// counts for its payload and 128 bytes. Each limit closes with a reason and a counter of its own.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OutgoingLimits {
@@ -337,7 +339,8 @@ pub struct OutgoingLimits {
     pub soft_time_max: Duration,
     /// A session whose peer takes no byte for this long while some wait is closed. 20 s.
     pub stall_time_max: Duration,
-    /// More than this for all sessions closes those with the most waiting. 1 GiB.
+    /// More than this for all sessions whose peers are slow closes those with the most waiting; it
+    /// is looked at once a turn. 1 GiB.
     pub total_bytes_max: usize,
 }
 
@@ -361,9 +364,9 @@ pub struct TurnBudget {
     pub accepts_max: usize,
     /// Bytes read from one connection. 256 KiB.
     pub read_bytes_max: usize,
-    /// Messages dispatched from one connection. 256.
+    /// Messages, control frames and requests dispatched from one connection. 256.
     pub messages_max: usize,
-    /// Messages dispatched from all connections. 4,096.
+    /// The same from all connections. 4,096.
     pub messages_total_max: usize,
     /// Deliveries enqueued by handlers; over it no further message is dispatched. 65,536.
     pub deliveries_max: usize,
@@ -372,6 +375,24 @@ pub struct TurnBudget {
     /// Messages waiting in all outboxes above which connections whose messages fan out are not
     /// read. 262,144.
     pub backlog_messages_max: usize,
+}
+
+impl TurnBudget {
+    /// A budget of nothing would be a server that never rests and does nothing.
+    pub(crate) fn at_least_one(mut self) -> Self {
+        let budgets = [
+            &mut self.accepts_max,
+            &mut self.read_bytes_max,
+            &mut self.messages_max,
+            &mut self.messages_total_max,
+            &mut self.deliveries_max,
+            &mut self.slice_connections_max,
+        ];
+        for budget in budgets {
+            *budget = (*budget).max(1);
+        }
+        self
+    }
 }
 
 impl Default for TurnBudget {

@@ -77,8 +77,9 @@ impl<K: Copy> Deadlines<K> {
     pub(crate) fn schedule(&mut self, at: Duration, key: K) -> DeadlineId {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let entry =
-            Entry { key, at: ceil_tick(at), generation, next: NONE, previous: NONE, slot: DUE };
+        // A year from now, not from the beginning: then everything would be due at once.
+        let at = ceil_tick(at).min(self.elapsed.saturating_add(HORIZON_TICKS));
+        let entry = Entry { key, at, generation, next: NONE, previous: NONE, slot: DUE };
         let index = u32::try_from(self.entries.insert(entry)).unwrap_or(NONE);
         self.link(index);
         DeadlineId { index, generation }
@@ -198,8 +199,7 @@ fn low_bits(value: u64) -> u32 {
 }
 
 fn ceil_tick(at: Duration) -> u64 {
-    let at = at.min(HORIZON);
-    floor_tick(at) + u64::from(!at.subsec_nanos().is_multiple_of(1_000_000))
+    floor_tick(at).saturating_add(u64::from(!at.subsec_nanos().is_multiple_of(1_000_000)))
 }
 
 fn floor_tick(at: Duration) -> u64 {
@@ -213,7 +213,7 @@ const SLOT_MASK: u64 = SLOTS as u64 - 1;
 const NONE: u32 = u32::MAX;
 const DUE: u16 = u16::MAX;
 /// A year: what is scheduled beyond it fires then, and its owner looks again.
-const HORIZON: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const HORIZON_TICKS: u64 = 365 * 24 * 60 * 60 * 1_000;
 
 #[cfg(test)]
 mod tests {

@@ -92,9 +92,14 @@ impl Mailbox {
         Handle { sender: self.sender.clone(), waker, posts: Arc::clone(&self.posts) }
     }
 
-    /// A new batch begins: whoever posts from here on wakes the loop again.
-    pub(crate) fn begin(&self) -> bool {
-        self.posts.posted.swap(false, Ordering::AcqRel)
+    /// A new batch begins, of so many closures: whoever posts from here on wakes the loop again,
+    /// and waits for its next turn.
+    pub(crate) fn begin(&self) -> usize {
+        if self.posts.posted.swap(false, Ordering::AcqRel) {
+            self.posts.waiting.load(Ordering::Acquire)
+        } else {
+            0
+        }
     }
 
     pub(crate) fn next(&self) -> Option<Job> {
@@ -137,7 +142,7 @@ mod tests {
                 assert_eq!(handle.post(|_| {}), Ok(()));
             }
             assert_eq!(handle.post(|_| {}), Err(PostError::Full));
-            assert!(mailbox.begin());
+            assert_eq!(mailbox.begin(), JOBS_MAX);
             assert_eq!(std::iter::from_fn(|| mailbox.next()).count(), JOBS_MAX);
         }
         drop(mailbox);

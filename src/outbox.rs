@@ -74,6 +74,7 @@ struct Outbox {
     listed: Option<Lane>,
     /// The last write fell short: nothing is writable until the peer has read.
     blocked: bool,
+    messages: u32,
     bytes: usize,
     slow: Option<Box<Slow>>,
 }
@@ -118,6 +119,7 @@ impl Outboxes {
             sink,
             listed: None,
             blocked: false,
+            messages: 0,
             bytes: 0,
             slow: None,
         };
@@ -181,6 +183,7 @@ impl Outboxes {
         outbox.pushed_at = tick;
         let bytes = message.bytes();
         outbox.bytes += bytes;
+        outbox.messages = outbox.messages.saturating_add(1);
         let listed = outbox.listed;
         self.bytes += bytes;
         self.messages += 1;
@@ -263,6 +266,7 @@ impl Outboxes {
         }
         let bytes = node.message.bytes();
         outbox.bytes -= bytes;
+        outbox.messages = outbox.messages.saturating_sub(1);
         self.bytes -= bytes;
         self.messages -= 1;
         Some(node.message)
@@ -272,9 +276,21 @@ impl Outboxes {
         self.peek(session).is_none_or(|outbox| outbox.head == NONE)
     }
 
-    /// Whether exactly one message waits: a limit is never judged against a single message.
-    pub(crate) fn has_one(&self, session: SessionKey) -> bool {
-        self.peek(session).is_some_and(|outbox| outbox.head != NONE && outbox.head == outbox.tail)
+    /// What the limits count for one session: its payload bytes, and for each message what
+    /// keeping it costs, or a peer that reads nothing could have millions of `430[]` kept.
+    pub(crate) fn cost(&self, session: SessionKey) -> usize {
+        self.peek(session).map_or(0, |outbox| cost(outbox.bytes, outbox.messages as usize))
+    }
+
+    /// The share of the first message in it.
+    pub(crate) fn first_cost(&self, session: SessionKey) -> usize {
+        let head = self.peek(session).map_or(NONE, |outbox| outbox.head);
+        self.nodes.get(head as usize).map_or(0, |node| cost(node.message.bytes(), 1))
+    }
+
+    /// As [`Outboxes::cost`], for all sessions.
+    pub(crate) fn cost_total(&self) -> usize {
+        cost(self.bytes, self.messages)
     }
 
     /// Payload bytes that wait for one session.
@@ -353,6 +369,7 @@ impl Outbox {
             sink: Sink::Closed,
             listed: None,
             blocked: false,
+            messages: 0,
             bytes: 0,
             slow: None,
         }
@@ -363,11 +380,17 @@ impl Outbox {
     }
 }
 
+fn cost(bytes: usize, messages: usize) -> usize {
+    bytes.saturating_add(messages.saturating_mul(MESSAGE_COST_BYTES))
+}
+
 fn generation(session: SessionKey) -> u32 {
     session.generation()
 }
 
 const NONE: u32 = u32::MAX;
+/// About what a message takes besides its payload where nobody shares it.
+const MESSAGE_COST_BYTES: usize = 128;
 
 #[cfg(test)]
 mod tests {

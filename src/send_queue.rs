@@ -69,8 +69,23 @@ impl SendQueue {
         self.0.as_ref().map_or(0, |queue| queue.bytes)
     }
 
-    /// How many chunks wait, one that was begun included.
-    pub(crate) fn len(&self) -> usize {
+    /// As [`SendQueue::bytes`], less what is left of a message that was begun, which is always
+    /// the first chunk.
+    pub(crate) fn bytes_of_answers(&self) -> usize {
+        let Some(queue) = &self.0 else { return 0 };
+        match queue.chunks.front() {
+            Some(Chunk::Message(..)) => queue.bytes.saturating_sub(self.first_bytes()),
+            _ => queue.bytes,
+        }
+    }
+
+    /// What is left of the first chunk.
+    pub(crate) fn first_bytes(&self) -> usize {
+        let first = self.0.as_ref().and_then(|queue| Some((queue.chunks.front()?, queue.written)));
+        first.map_or(0, |(chunk, written)| chunk.as_bytes().len().saturating_sub(written))
+    }
+
+    pub(crate) fn chunks_len(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.chunks.len())
     }
 

@@ -85,6 +85,8 @@ pub struct Server<N: Net = SystemNet> {
     turn: Turn,
     /// Deliveries to many that this turn's handlers have queued.
     turn_deliveries: usize,
+    /// Requests, frames and packets that this turn has decoded, whatever they were.
+    turn_decoded: usize,
     closing: Closing,
 }
 
@@ -183,6 +185,7 @@ impl<N: Net> Server<N> {
 
     /// Writes what the host queued outside of `poll`, without waiting for the next turn.
     pub fn flush(&mut self) {
+        self.read_clock();
         self.drain_outputs();
         self.flush_turn();
     }
@@ -255,11 +258,12 @@ impl<N: Net> Server<N> {
             next_sweep: Duration::ZERO,
             fans_out: HashSet::new(),
             limits: config.outgoing,
-            budget: config.budget,
+            budget: config.budget.at_least_one(),
             body_bytes_max,
             addresses: Vec::new(),
             turn: Turn::default(),
             turn_deliveries: 0,
+            turn_decoded: 0,
             closing: Closing::Open,
         })
     }
@@ -277,23 +281,31 @@ impl<N: Net> Server<N> {
     }
 
     fn begin_turn(&mut self) {
+        self.read_clock();
+        self.turn = Turn { writes: self.reactor.counters.writes, ..Turn::default() };
+        self.turn_deliveries = 0;
+        self.turn_decoded = 0;
+        self.hub.state.borrow_mut().outboxes.begin_tick();
+    }
+
+    /// The host may have been away since the last turn: what is counted from now must not be
+    /// counted from then.
+    fn read_clock(&mut self) {
         let now = (self.clock)();
         if now.wall.as_secs() != self.now.wall.as_secs() || self.reactor.date.is_empty() {
             self.reactor.set_date(UNIX_EPOCH + now.wall);
         }
         self.now = now;
-        self.turn = Turn { writes: self.reactor.counters.writes, ..Turn::default() };
-        self.turn_deliveries = 0;
-        let mut state = self.hub.state.borrow_mut();
-        state.now = now;
-        state.outboxes.begin_tick();
+        self.hub.state.borrow_mut().now = now;
     }
 
     fn run_mailbox(&mut self) {
-        if !self.mailbox.begin() {
+        let batch = self.mailbox.begin();
+        if batch == 0 {
             return;
         }
-        while let Some(job) = self.mailbox.next() {
+        for _ in 0..batch {
+            let Some(job) = self.mailbox.next() else { break };
             self.hub.state.borrow_mut().outboxes.begin_tick();
             if crate::socketio::guard(|| job(Io::new(&self.hub))).is_none() {
                 self.hub.state.borrow_mut().counters.handler_panics += 1;

@@ -9,6 +9,8 @@
 //! Access-Control-Allow-Credentials: true
 //! ```
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::config::{Cors, CorsOrigin};
 use crate::http::{Request, Response};
 
@@ -19,7 +21,10 @@ pub(crate) fn reflected_origin(cors: Option<&Cors>, request: &Request) -> Option
     let is_allowed = match &cors?.origin {
         CorsOrigin::Any | CorsOrigin::One(_) => false,
         CorsOrigin::List(origins) => origins.iter().any(|allowed| allowed == origin),
-        CorsOrigin::Predicate(is_allowed) => is_allowed(origin),
+        // It is the host's code, and its panic is no reason to end the server's turn.
+        CorsOrigin::Predicate(is_allowed) => {
+            catch_unwind(AssertUnwindSafe(|| is_allowed(origin))).unwrap_or(false)
+        }
     };
     is_allowed.then(|| Box::from(origin))
 }

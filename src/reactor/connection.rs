@@ -41,6 +41,8 @@ pub(super) struct Readiness {
 pub(super) struct Listed {
     pub(super) ready: bool,
     pub(super) unflushed: bool,
+    /// On none: it isn't read before its peer has taken what is queued for it.
+    pub(super) held: bool,
 }
 
 /// The protocol a connection speaks at this moment.
@@ -141,6 +143,14 @@ impl<S, O> Connection<S, O> {
         )
     }
 
+    /// Whoever asks on without reading the answers would have us keep them all: it isn't read
+    /// before what is queued for it has gone out. A message in the midst of being written isn't
+    /// an answer, and the peer may well talk while it downloads.
+    pub(super) fn is_backed_up(&self) -> bool {
+        self.queue.bytes_of_answers() > UNREAD_BYTES_MAX
+            || self.queue.chunks_len() > UNREAD_CHUNKS_MAX
+    }
+
     pub(super) fn kept_bytes(&self) -> usize {
         self.kept.as_ref().map_or(0, |kept| kept.len())
     }
@@ -185,5 +195,9 @@ impl Default for Answer {
     }
 }
 
+/// How much may be queued for a connection before it is read no further.
+const UNREAD_BYTES_MAX: usize = 1_024 * 1_024;
+/// In how many pieces: a pong of two bytes costs as much room as sixty.
+const UNREAD_CHUNKS_MAX: usize = 4_096;
 /// How much pipelined input is kept while an answer is awaited; the rest stays in the kernel.
 const KEPT_BYTES_MAX: usize = 64 * 1_024;

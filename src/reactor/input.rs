@@ -17,6 +17,10 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// Reads once into the buffer; what was kept back comes first.
     pub(crate) fn fill(&mut self, now: Duration, key: ConnectionKey, buffer: &mut [u8]) -> Fill {
         let Some(connection) = self.connections.get_mut(key.cast()) else { return Fill::Empty };
+        if connection.is_backed_up() {
+            connection.listed.held = true;
+            return Fill::Empty;
+        }
         let taken = take_kept(connection, buffer);
         self.filled_from_kept = taken.is_some();
         if let Some(bytes) = taken {
@@ -65,8 +69,8 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     ) -> Option<Inbound<'b>> {
         let connection = self.connection_mut(key)?;
         match (connection.ending, &mut connection.speaks) {
-            // Nothing that still comes is of interest; kept back, it would be handed out for ever.
             (Ending::Dead | Ending::Flush, _) => {
+                // Nobody will look at it any more: kept, it would be taken up again and again.
                 *at = input.len();
                 None
             }
@@ -114,9 +118,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if connection.queue.is_empty() || connection.ending != Ending::Open {
             self.destroy(key);
         } else {
-            connection.ending = Ending::Flush;
-            connection.kept = None;
-            self.set_deadline(key, Some(now + self.config.close_timeout));
+            self.finish(now, key);
         }
         if told { Fill::Lost(Lost::End) } else { Fill::Empty }
     }
@@ -223,7 +225,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             Ok(None) => {
                 if began {
                     http.stage = Stage::Head;
-                    self.set_deadline(key, Some(now + self.http.head_timeout));
+                    self.set_deadline(key, Some(now.saturating_add(self.http.head_timeout)));
                 }
                 None
             }
@@ -298,7 +300,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if asks {
             self.queue(key, crate::send_queue::Chunk::Static(CONTINUE));
         }
-        self.set_deadline(key, Some(now + self.http.body_timeout));
+        self.set_deadline(key, Some(now.saturating_add(self.http.body_timeout)));
         Ok(())
     }
 }

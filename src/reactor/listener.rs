@@ -88,7 +88,7 @@ impl<N: Net> Listeners<N> {
     }
 
     pub(super) fn pause(&mut self, now: Duration) {
-        self.paused_until = Some(now + PAUSE);
+        self.paused_until = Some(now.saturating_add(PAUSE));
     }
 
     /// A descriptor has become free.

@@ -226,7 +226,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         let room = self.connections_max.saturating_sub(self.connections.len());
         let (connections, ready) = (&mut self.connections, &mut self.ready);
         let (counters, deadlines) = (&mut self.counters, &mut self.deadlines);
-        let due = now + self.http.keep_alive_timeout;
+        let due = now.saturating_add(self.http.keep_alive_timeout);
         let mut refused = 0;
         let (accepting, errors) =
             self.listeners.accept(&mut self.net, budget.min(room), |net, accepted| {
@@ -273,6 +273,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if let Some(connection) = self.connections.get_mut(key.cast()) {
             connection.owner = owner;
         }
+    }
+
+    /// Whether more is queued for the connection than may be while it is read.
+    pub(crate) fn is_backed_up(&self, key: ConnectionKey) -> bool {
+        self.connection(key).is_some_and(Connection::is_backed_up)
     }
 
     fn connection(&self, key: ConnectionKey) -> Option<&Connection<N::Stream, O>> {

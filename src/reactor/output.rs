@@ -53,9 +53,9 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         self.connection(key).map_or(0, |connection| connection.queue.bytes())
     }
 
-    /// How many chunks are queued for one connection, one that was begun included.
-    pub(crate) fn queued_len(&self, key: ConnectionKey) -> usize {
-        self.connection(key).map_or(0, |connection| connection.queue.len())
+    /// What is left of the first thing queued for one connection.
+    pub(crate) fn first_queued_bytes(&self, key: ConnectionKey) -> usize {
+        self.connection(key).map_or(0, |connection| connection.queue.first_bytes())
     }
 
     pub(crate) fn next_unflushed(&mut self) -> Option<ConnectionKey> {
@@ -148,7 +148,12 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             self.counters.short_writes += 1;
         }
         self.counters.bytes_written += flushed.bytes as u64;
+        let is_released = connection.listed.held && connection.queue.is_empty();
+        connection.listed.held &= !is_released;
         if !connection.queue.is_empty() {
+            if flushed.bytes > 0 {
+                self.postpone_deadline(now, key);
+            }
             // One call takes so many chunks; no event tells that the socket would take the rest.
             if !flushed.blocked {
                 self.list_unflushed(key);
@@ -156,7 +161,21 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         } else if connection.ending == Ending::Flush {
             self.end_output(now, key);
         }
+        if is_released {
+            self.list_ready(key);
+        }
         flushed
+    }
+
+    /// A download may take its time as long as the peer takes some of it.
+    fn postpone_deadline(&mut self, now: Duration, key: ConnectionKey) {
+        let Some(connection) = self.connection_mut(key) else { return };
+        let period = match (connection.ending, connection.http().map(|http| http.stage)) {
+            (Ending::Open, Some(Stage::Idle)) => self.http.keep_alive_timeout,
+            (Ending::Flush, Some(_)) => self.config.close_timeout,
+            _ => return,
+        };
+        self.set_deadline(key, Some(now.saturating_add(period)));
     }
 
     /// Answers the request at hand.
@@ -185,7 +204,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             self.queue(key, Chunk::Shared(Box::new(body)));
         }
         if keep_alive {
-            self.set_deadline(key, Some(now + self.http.keep_alive_timeout));
+            self.set_deadline(key, Some(now.saturating_add(self.http.keep_alive_timeout)));
             if has_kept {
                 self.list_ready(key);
             }
@@ -231,7 +250,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if let Some(connection) = self.connection_mut(key) {
             connection.ending = Ending::Handshake;
         }
-        self.set_deadline(key, Some(now + self.config.close_timeout));
+        self.set_deadline(key, Some(now.saturating_add(self.config.close_timeout)));
     }
 
     pub(super) fn send_close_frame(&mut self, key: ConnectionKey, code: Option<u16>, reason: &str) {
@@ -249,7 +268,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if connection.queue.is_empty() {
             self.end_output(now, key);
         } else {
-            self.set_deadline(key, Some(now + self.config.close_timeout));
+            self.set_deadline(key, Some(now.saturating_add(self.config.close_timeout)));
         }
     }
 
@@ -260,7 +279,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             return self.destroy(key);
         }
         connection.ending = Ending::Drain(DRAINED_BYTES_MAX);
-        self.set_deadline(key, Some(now + self.config.linger_timeout));
+        self.set_deadline(key, Some(now.saturating_add(self.config.linger_timeout)));
         self.list_ready(key);
     }
 

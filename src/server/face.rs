@@ -137,7 +137,10 @@ impl<N: Net> Server<N> {
 
     /// One call of the host between two polls is one tick, as far as `volatile` is concerned.
     fn begin_host_tick(&self) {
-        self.hub.state.borrow_mut().outboxes.begin_tick();
+        let state = &mut *self.hub.state.borrow_mut();
+        // What the host sets a timer by is this moment, not that of the last turn.
+        state.now = (self.clock)();
+        state.outboxes.begin_tick();
     }
 }
 

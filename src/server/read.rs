@@ -23,26 +23,14 @@ impl<N: Net> Server<N> {
     /// Every connection that was ready when this began gets its slice, as long as the turn's
     /// budget lasts.
     pub(super) fn read(&mut self) {
-        for _ in 0..self.posts.len() {
-            if self.is_over_budget() {
-                return;
-            }
-            if let Some(work) = self.posts.pop_front() {
-                self.dispatch_post(work);
-            }
-        }
+        self.read_posts();
         for _ in 0..self.reactor.ready_len() {
             if self.is_over_budget() {
                 return;
             }
             let Some(key) = self.reactor.next_ready() else { return };
             self.note_writable(key);
-            if self.is_stuffed(key) {
-                // A write that falls short is followed by an event, and any other makes room.
-                if self.reactor.is_writable(key) {
-                    self.reactor.list_ready(key);
-                }
-            } else if self.is_held_back(key) {
+            if self.is_held_back(key) {
                 self.reactor.list_ready(key);
             } else {
                 self.read_connection(key);
@@ -50,10 +38,29 @@ impl<N: Net> Server<N> {
         }
     }
 
+    /// Goes on with bodies that a budget cut off, with half of this turn's: however many there
+    /// are, the others are heard.
+    fn read_posts(&mut self) {
+        for _ in 0..self.posts.len() {
+            if self.turn_decoded >= self.budget.messages_total_max.div_ceil(2)
+                || self.turn_deliveries >= self.budget.deliveries_max.div_ceil(2)
+                || self.is_over_budget()
+            {
+                return;
+            }
+            let Some(work) = self.posts.pop_front() else { return };
+            if self.is_session_held_back(work.session) {
+                self.posts.push_back(work);
+            } else {
+                self.dispatch_post(work);
+            }
+        }
+    }
+
     fn read_connection(&mut self, key: ConnectionKey) {
         self.hub.state.borrow_mut().outboxes.begin_tick();
         let mut buffer = std::mem::take(&mut self.buffer);
-        let messages_before = self.turn.messages;
+        let decoded_before = self.turn_decoded;
         let mut bytes_left = self.budget.read_bytes_max;
         loop {
             let filled = match self.reactor.fill(self.now.monotonic, key, &mut buffer) {
@@ -66,21 +73,21 @@ impl<N: Net> Server<N> {
             };
             let mut at = 0;
             let input = &mut buffer[..filled];
-            let messages_max = messages_before + self.budget.messages_max;
-            while self.turn.messages < messages_max
+            let decoded_max = decoded_before.saturating_add(self.budget.messages_max);
+            while self.turn_decoded < decoded_max
                 && !self.is_over_budget()
-                && !self.is_stuffed(key)
+                && !self.reactor.is_backed_up(key)
             {
                 let now = self.now.monotonic;
                 let Some(inbound) = self.reactor.decode(now, key, input, &mut at) else { break };
+                self.turn_decoded += 1;
                 self.dispatch(key, inbound);
             }
             bytes_left = bytes_left.saturating_sub(filled);
             if at < filled && self.reactor.contains(key) {
                 self.reactor.keep(key, &input[at..]);
             }
-            let is_cut_off = bytes_left == 0 || self.turn.messages >= messages_max;
-            if is_cut_off || self.is_over_budget() || self.is_stuffed(key) {
+            if bytes_left == 0 || self.turn_decoded >= decoded_max || self.is_over_budget() {
                 self.reactor.list_ready(key);
                 break;
             }
@@ -164,15 +171,18 @@ impl<N: Net> Server<N> {
         self.hub.state.borrow_mut().outboxes.begin_tick();
         let (session, connection) = (work.session, work.connection);
         let request = Rc::clone(&work.request);
-        for _ in 0..self.budget.messages_max.max(1) {
+        for _ in 0..self.budget.messages_max {
             let Some(packet) = work.payload.next_packet() else { break };
+            self.turn_decoded += 1;
             self.handle_packet(session, connection, packet, Some(&request));
             self.drain_outputs();
             if self.is_over_budget() {
                 break;
             }
         }
-        if !work.payload.is_done() {
+        // What is left for a session that has ended in the meantime is of no interest.
+        let is_alive = self.hub.state.borrow().engine.transport(session).is_some();
+        if is_alive && !work.payload.is_done() {
             self.posts.push_back(work);
             return;
         }
@@ -218,31 +228,24 @@ impl<N: Net> Server<N> {
         self.reactor.list_unflushed(key);
     }
 
-    /// Who doesn't read what it is answered (pongs, echoes of a raw WebSocket, pipelined requests)
-    /// isn't read either. A session has more room: the rest of a large message counts, and while
-    /// that goes out slowly its pongs are to be heard.
-    fn is_stuffed(&self, key: ConnectionKey) -> bool {
-        let queued_bytes = self.reactor.queued_bytes(key);
-        queued_bytes > self.limits.soft_bytes_max
-            && (queued_bytes > self.limits.hard_bytes_max
-                || !matches!(self.reactor.owner(key), Owner::WebSocket(_)))
-    }
-
-    /// A session whose messages fan out is not read while the fan-out backs up.
+    /// Whoever makes more than can be sent is not read for the moment: a session whose messages
+    /// fan out while the fan-out backs up. (A peer that doesn't read is held by the reactor.)
     fn is_held_back(&self, key: ConnectionKey) -> bool {
         match self.reactor.owner(key) {
-            Owner::WebSocket(session) => {
-                let outboxes = &self.hub.state.borrow().outboxes;
-                outboxes.bulk_len() > 0
-                    && outboxes.messages_total() > self.budget.backlog_messages_max
-                    && self.fans_out.contains(&session)
-            }
+            Owner::WebSocket(session) => self.is_session_held_back(session),
             _ => false,
         }
     }
 
+    fn is_session_held_back(&self, session: SessionKey) -> bool {
+        let outboxes = &self.hub.state.borrow().outboxes;
+        outboxes.bulk_len() > 0
+            && outboxes.messages_total() > self.budget.backlog_messages_max
+            && self.fans_out.contains(&session)
+    }
+
     fn is_over_budget(&self) -> bool {
-        self.turn.messages >= self.budget.messages_total_max
+        self.turn_decoded >= self.budget.messages_total_max
             || self.turn_deliveries >= self.budget.deliveries_max
             || self.closing == Closing::Closed
     }

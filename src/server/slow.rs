@@ -20,11 +20,12 @@ impl<N: Net> Server<N> {
         bytes_written: usize,
     ) {
         let queued = connection.map_or(0, |connection| self.reactor.queued_bytes(connection));
-        let queued_len = connection.map_or(0, |connection| self.reactor.queued_len(connection));
+        let first_queued =
+            connection.map_or(0, |connection| self.reactor.first_queued_bytes(connection));
         let now = self.now.monotonic;
         let (is_over_hard, is_new) = {
             let outboxes = &mut self.hub.state.borrow_mut().outboxes;
-            let waiting = outboxes.bytes(session) + queued;
+            let waiting = outboxes.cost(session).saturating_add(queued);
             let before = outboxes.slow(session);
             if waiting == 0 {
                 outboxes.set_slow(session, None);
@@ -34,16 +35,14 @@ impl<N: Net> Server<N> {
             if bytes_written > 0 {
                 slow.progress_at = now;
             }
-            // One that was begun waits in the connection's queue.
-            let is_single = match queued_len {
-                0 => outboxes.has_one(session),
-                1 => outboxes.is_empty(session),
-                _ => false,
-            };
-            let is_over_soft = waiting > self.limits.soft_bytes_max && !is_single;
+            // A limit is never judged against a single message, begun or not: the first may be as
+            // long as it likes, and what waits behind it counts.
+            let first = if queued > 0 { first_queued } else { outboxes.first_cost(session) };
+            let behind = waiting.saturating_sub(first);
+            let is_over_soft = behind > self.limits.soft_bytes_max;
             slow.over_soft_since = is_over_soft.then(|| slow.over_soft_since.unwrap_or(now));
             outboxes.set_slow(session, Some(slow));
-            (waiting > self.limits.hard_bytes_max && !is_single, before.is_none())
+            (behind > self.limits.hard_bytes_max, before.is_none())
         };
         if is_over_hard {
             return self.close_slow(session, DisconnectReason::SlowConsumerHard);
@@ -54,11 +53,11 @@ impl<N: Net> Server<N> {
             }
             self.slow.insert(session);
         }
-        self.enforce_total();
     }
 
     /// Looks after the slow ones about once a second, and forgets those that have caught up.
     pub(super) fn sweep_slow(&mut self) {
+        self.enforce_total();
         let now = self.now.monotonic;
         if self.slow.is_empty() || now < self.next_sweep {
             return;
@@ -98,14 +97,22 @@ impl<N: Net> Server<N> {
         state.outboxes.slow(session)
     }
 
-    /// When all together have too much waiting, those with the most go first.
+    /// When the slow ones together have too much waiting, those with the most go first. What
+    /// waits only for its turn to be written is no peer's fault and doesn't count.
     fn enforce_total(&mut self) {
-        while self.hub.state.borrow().outboxes.bytes_total() > self.limits.total_bytes_max {
-            let largest = {
-                let outboxes = &self.hub.state.borrow().outboxes;
-                self.slow.iter().copied().max_by_key(|&session| outboxes.bytes(session))
-            };
-            let Some(largest) = largest else { return };
+        let mut slow: Vec<(usize, SessionKey)> = {
+            let outboxes = &self.hub.state.borrow().outboxes;
+            if outboxes.cost_total() <= self.limits.total_bytes_max {
+                return;
+            }
+            self.slow.iter().map(|&session| (outboxes.cost(session), session)).collect()
+        };
+        let mut total: usize = slow.iter().map(|(cost, _)| cost).sum();
+        slow.sort_unstable();
+        while total > self.limits.total_bytes_max
+            && let Some((cost, largest)) = slow.pop()
+        {
+            total = total.saturating_sub(cost);
             self.slow.remove(&largest);
             self.close_slow(largest, DisconnectReason::SlowConsumerBudget);
         }

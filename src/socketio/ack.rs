@@ -4,6 +4,7 @@
 //! what the server asked of one client and still awaits; it knows nothing of sockets.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::{Rc, Weak};
 
@@ -108,11 +109,11 @@ pub(crate) type AckCallback = Box<dyn FnOnce(Socket<'_>, Result<Args<'_>, AckErr
 /// The acknowledgements that one socket still owes.
 #[derive(Debug, Default)]
 pub(crate) struct Acks {
-    pending: Vec<Pending>,
+    /// By id: a peer answers in whatever order it likes.
+    pending: BTreeMap<AckId, Pending>,
 }
 
 pub(crate) struct Pending {
-    id: AckId,
     pub(crate) deadline: Option<DeadlineId>,
     pub(crate) callback: AckCallback,
 }
@@ -128,22 +129,22 @@ impl Acks {
         deadline: Option<DeadlineId>,
         callback: AckCallback,
     ) {
-        self.pending.push(Pending { id, deadline, callback });
+        self.pending.insert(id, Pending { deadline, callback });
     }
 
     /// An answer nobody awaits, or that came before, is `None`.
     pub(crate) fn take(&mut self, id: AckId) -> Option<Pending> {
-        let index = self.pending.iter().position(|pending| pending.id == id)?;
-        Some(self.pending.remove(index))
+        self.pending.remove(&id)
     }
 
+    /// The first to be asked first.
     pub(crate) fn take_all(&mut self) -> Vec<Pending> {
-        std::mem::take(&mut self.pending)
+        std::mem::take(&mut self.pending).into_values().collect()
     }
 }
 
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pending({})", self.id)
+        write!(f, "Pending({:?})", self.deadline)
     }
 }

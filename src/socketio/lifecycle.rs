@@ -30,7 +30,7 @@ impl Hub {
     pub(crate) fn handle_open(&self, session: SessionKey, opening: Option<Opening>) {
         let state = &mut *self.state.borrow_mut();
         state.clients.insert(session, opening.map(Rc::new));
-        let at = state.now.monotonic + state.config.connect_timeout;
+        let at = state.now.monotonic.saturating_add(state.config.connect_timeout);
         let deadline = state.timers.schedule(at, Timer::Connect(session));
         if let Some(client) = state.clients.get_mut(session) {
             client.connect_deadline = Some(deadline);
@@ -97,13 +97,13 @@ impl Hub {
     ) {
         let Some(key) = self.insert_socket(session, namespace, payload) else { return };
         if let Err(refusal) = self.run_middlewares(session, key) {
-            let state = &mut *self.state.borrow_mut();
-            state.counters.refused += 1;
-            let data = refusal.data_json();
-            let message = encode_connect_error(namespace, refusal.message(), data);
-            state.remove_socket(key);
-            state.outboxes.push(session, &message, Lane::Soon);
-            return;
+            let message = encode_connect_error(namespace, refusal.message(), refusal.data_json());
+            {
+                let state = &mut *self.state.borrow_mut();
+                state.counters.refused += 1;
+                state.outboxes.push(session, &message, Lane::Soon);
+            }
+            return self.discard_socket(session, key);
         }
         if !self.admit_socket(session, key) {
             return;
@@ -191,13 +191,12 @@ impl Hub {
     /// Takes a socket out of its namespace; its handlers run before this returns, unless handlers
     /// are nested so deep already that its turn comes at the bottom.
     pub(super) fn close_socket(self: &Rc<Self>, key: SocketKey, reason: DisconnectReason) {
+        if let Some(session) = self.session_of_connecting(key) {
+            return self.discard_socket(session, key);
+        }
         let (session, disconnecting, disconnect) = {
             let state = &mut *self.state.borrow_mut();
             let Some(entry) = state.sockets.get_mut(key) else { return };
-            if entry.state == SocketState::Connecting {
-                state.remove_socket(key);
-                return;
-            }
             if entry.state != SocketState::Connected {
                 return;
             }
@@ -220,6 +219,21 @@ impl Hub {
         let removed = self.state.borrow_mut().remove_socket(key);
         // The host's data may run the host's code when it is dropped.
         drop(removed);
+    }
+
+    fn session_of_connecting(&self, key: SocketKey) -> Option<SessionKey> {
+        let state = self.state.borrow();
+        let entry = state.sockets.get(key)?;
+        (entry.state == SocketState::Connecting).then_some(entry.session)
+    }
+
+    /// Forgets a socket that was never let in; whatever it asked meanwhile isn't answered.
+    fn discard_socket(self: &Rc<Self>, session: SessionKey, key: SocketKey) {
+        // The host's data may run the host's code when it is dropped: not within the borrow.
+        let removed = self.state.borrow_mut().remove_socket(key);
+        let acks = removed.and_then(|mut entry| entry.acks.take());
+        let acks = acks.map(|mut acks| acks.take_all()).unwrap_or_default();
+        self.abandon_acks(session, key, acks);
     }
 
     /// Closes what was asked to be closed too deep within handlers.

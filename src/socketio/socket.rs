@@ -171,21 +171,22 @@ impl<'a> Socket<'a> {
     /// Puts it into a room (or several). After it has left, and beyond the configured number of
     /// rooms, this does nothing.
     pub fn join(self, rooms: impl RoomNames) {
-        let mut state = self.hub.state.borrow_mut();
-        let rooms_max = state.config.rooms_per_socket_max;
-        let mut refused = 0;
-        state.with_local(self.key, |adapter, local, member| {
-            rooms.for_each(&mut |room| {
-                refused += u64::from(!adapter.join(local, member, room, rooms_max));
+        // The names may come from the host's own code: nothing is borrowed while it runs.
+        rooms.for_each(&mut |room| {
+            let mut state = self.hub.state.borrow_mut();
+            let rooms_max = state.config.rooms_per_socket_max;
+            let mut joined = true;
+            state.with_local(self.key, |adapter, local, member| {
+                joined = adapter.join(local, member, room, rooms_max);
             });
+            state.counters.joins_ignored += u64::from(!joined);
         });
-        state.counters.joins_ignored += refused;
     }
 
     /// Takes it out of a room (or several).
     pub fn leave(self, rooms: impl RoomNames) {
-        self.hub.state.borrow_mut().with_local(self.key, |adapter, local, member| {
-            rooms.for_each(&mut |room| {
+        rooms.for_each(&mut |room| {
+            self.hub.state.borrow_mut().with_local(self.key, |adapter, local, member| {
                 adapter.leave(local, member.socket, room);
             });
         });

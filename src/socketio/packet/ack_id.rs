@@ -9,7 +9,7 @@ use std::fmt;
 ///
 /// Up to 2⁵³ - 1 that is the integer itself. Above, it is the bits of the rounded double, which
 /// are greater than 2⁶² and so can't be mistaken for an integer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AckId(u64);
 
 impl AckId {
