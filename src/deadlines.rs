@@ -184,8 +184,10 @@ impl<K: Copy> Deadlines<K> {
         }
     }
 
-    /// The level is told by the highest bit in which `at` differs from the time elapsed.
+    /// The level is told by the highest bit in which `at` differs from the time elapsed. What lies
+    /// beyond the wheel waits in its farthest slot, and is placed anew when its turn comes.
     fn place(&self, at: u64) -> u16 {
+        let at = at.min(self.elapsed.saturating_add(HORIZON));
         let differing = (at ^ self.elapsed).max(1);
         let level = (differing.ilog2() as usize / SLOT_BITS).min(LEVELS - 1);
         let slot = (at >> (level * SLOT_BITS)) & SLOT_MASK;
@@ -198,8 +200,7 @@ fn low_bits(value: u64) -> u32 {
 }
 
 fn ceil_tick(at: Duration) -> u64 {
-    let at = at.min(HORIZON);
-    floor_tick(at) + u64::from(!at.subsec_nanos().is_multiple_of(1_000_000))
+    floor_tick(at).saturating_add(u64::from(!at.subsec_nanos().is_multiple_of(1_000_000)))
 }
 
 fn floor_tick(at: Duration) -> u64 {
@@ -212,8 +213,9 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const SLOT_MASK: u64 = SLOTS as u64 - 1;
 const NONE: u32 = u32::MAX;
 const DUE: u16 = u16::MAX;
-/// A year: what is scheduled beyond it fires then, and its owner looks again.
-const HORIZON: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// How far ahead the wheel can see, in milliseconds: about two years, as many slots of the last
+/// level as lie ahead whole.
+const HORIZON: u64 = (SLOT_MASK - 1) << ((LEVELS - 1) * SLOT_BITS);
 
 #[cfg(test)]
 mod tests {
@@ -240,6 +242,26 @@ mod tests {
             }
         }
         assert_eq!(fired, [1, 5, 63, 64, 4_096, 20_000, 25_000, 262_144]);
+    }
+
+    #[test]
+    fn years_of_uptime_and_years_ahead_are_times_like_any_other() {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        let mut deadlines = Deadlines::new();
+        deadlines.schedule(Duration::MAX, "never");
+        deadlines.schedule(9 * YEAR, "in nine years");
+        for years in 1..9 {
+            let now = years * YEAR;
+            assert_eq!(deadlines.expire(now), None);
+            deadlines.schedule(now + ms(10), "soon");
+            assert_eq!(deadlines.expire(now), None);
+            assert_eq!(deadlines.next(), Some(now + ms(10)));
+            assert_eq!(deadlines.expire(now + ms(10)), Some("soon"));
+        }
+        assert_eq!(deadlines.expire(9 * YEAR - ms(1)), None);
+        assert_eq!(deadlines.expire(9 * YEAR), Some("in nine years"));
+        assert_eq!(deadlines.expire(99 * YEAR), None);
+        assert_eq!(deadlines.len(), 1);
     }
 
     #[test]
