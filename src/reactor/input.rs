@@ -219,7 +219,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             Ok(None) => {
                 if began {
                     http.stage = Stage::Head;
-                    self.set_deadline(key, Some(now + self.http.head_timeout));
+                    self.set_deadline(key, Some(now.saturating_add(self.http.head_timeout)));
                 }
                 None
             }
@@ -294,7 +294,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if asks {
             self.queue(key, crate::send_queue::Chunk::Static(CONTINUE));
         }
-        self.set_deadline(key, Some(now + self.http.body_timeout));
+        self.set_deadline(key, Some(now.saturating_add(self.http.body_timeout)));
         Ok(())
     }
 }

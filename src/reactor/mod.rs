@@ -226,7 +226,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         let room = self.connections_max.saturating_sub(self.connections.len());
         let (connections, ready) = (&mut self.connections, &mut self.ready);
         let (counters, deadlines) = (&mut self.counters, &mut self.deadlines);
-        let due = now + self.http.keep_alive_timeout;
+        let due = now.saturating_add(self.http.keep_alive_timeout);
         let mut refused = 0;
         let (accepting, errors) =
             self.listeners.accept(&mut self.net, budget.min(room), |net, accepted| {

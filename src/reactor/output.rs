@@ -189,7 +189,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             self.queue(key, Chunk::Shared(Box::new(body)));
         }
         if keep_alive {
-            self.set_deadline(key, Some(now + self.http.keep_alive_timeout));
+            self.set_deadline(key, Some(now.saturating_add(self.http.keep_alive_timeout)));
             if has_kept {
                 self.list_ready(key);
             }
@@ -235,7 +235,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if let Some(connection) = self.connection_mut(key) {
             connection.ending = Ending::Handshake;
         }
-        self.set_deadline(key, Some(now + self.config.close_timeout));
+        self.set_deadline(key, Some(now.saturating_add(self.config.close_timeout)));
     }
 
     pub(super) fn send_close_frame(&mut self, key: ConnectionKey, code: Option<u16>, reason: &str) {
@@ -253,7 +253,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if connection.queue.is_empty() {
             self.end_output(now, key);
         } else {
-            self.set_deadline(key, Some(now + self.config.close_timeout));
+            self.set_deadline(key, Some(now.saturating_add(self.config.close_timeout)));
         }
     }
 
@@ -264,7 +264,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             return self.destroy(key);
         }
         connection.ending = Ending::Drain(DRAINED_BYTES_MAX);
-        self.set_deadline(key, Some(now + self.config.linger_timeout));
+        self.set_deadline(key, Some(now.saturating_add(self.config.linger_timeout)));
         self.list_ready(key);
     }
 

@@ -38,7 +38,7 @@ impl Hub {
     ) {
         {
             let state = &mut *self.state.borrow_mut();
-            let at = timeout.map(|timeout| state.now.monotonic + timeout);
+            let at = timeout.map(|timeout| state.now.monotonic.saturating_add(timeout));
             if let Some(entry) = state.sockets.get_mut(key)
                 && entry.state.may_emit()
                 && state.outboxes.push(entry.session, message, Lane::Soon)

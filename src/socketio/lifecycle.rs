@@ -30,7 +30,7 @@ impl Hub {
     pub(crate) fn handle_open(&self, session: SessionKey, opening: Option<Opening>) {
         let state = &mut *self.state.borrow_mut();
         state.clients.insert(session, opening.map(Rc::new));
-        let at = state.now.monotonic + state.config.connect_timeout;
+        let at = state.now.monotonic.saturating_add(state.config.connect_timeout);
         let deadline = state.timers.schedule(at, Timer::Connect(session));
         if let Some(client) = state.clients.get_mut(session) {
             client.connect_deadline = Some(deadline);

@@ -52,14 +52,14 @@ impl Hub {
         let state = &mut *self.state.borrow_mut();
         let timer = HostTimer { deadline: None, run: Run::Once(Some(run)) };
         let key = state.host_timers.0.insert(timer);
-        self::schedule(state, key, state.now.monotonic + delay);
+        self::schedule(state, key, state.now.monotonic.saturating_add(delay));
         TimerId(key)
     }
 
     pub(super) fn every(&self, period: Duration, run: Rc<dyn Fn(Io<'_>)>) -> TimerId {
         let state = &mut *self.state.borrow_mut();
         let period = period.max(PERIOD_MIN);
-        let due = state.now.monotonic + period;
+        let due = state.now.monotonic.saturating_add(period);
         let timer = HostTimer { deadline: None, run: Run::Every { period, due, run } };
         let key = state.host_timers.0.insert(timer);
         self::schedule(state, key, due);
@@ -105,7 +105,7 @@ impl Hub {
                     // Periods that were missed are skipped, and the phase is kept.
                     let missed = now.saturating_sub(*due).as_nanos() / period.as_nanos();
                     let steps = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
-                    *due += period.saturating_mul(steps);
+                    *due = due.saturating_add(period.saturating_mul(steps));
                     let due = *due;
                     self::schedule(state, key, due);
                     Due::Every(run)
