@@ -183,6 +183,8 @@ impl<N: Net> Server<N> {
 
     /// Writes what the host queued outside of `poll`, without waiting for the next turn.
     pub fn flush(&mut self) {
+        // The host may have been busy since the last turn: what it queued now is no older.
+        self.now.monotonic = self.hub.state.borrow().now.monotonic;
         self.drain_outputs();
         self.flush_turn();
     }

@@ -135,9 +135,13 @@ impl<N: Net> Server<N> {
         self.closing == Closing::Closed
     }
 
-    /// One call of the host between two polls is one tick, as far as `volatile` is concerned.
+    /// One call of the host between two polls is one tick, as far as `volatile` is concerned, and
+    /// a moment of its own: a timer it starts must not be early by what the host did since.
     fn begin_host_tick(&self) {
-        self.hub.state.borrow_mut().outboxes.begin_tick();
+        let now = (self.clock)();
+        let mut state = self.hub.state.borrow_mut();
+        state.now = now;
+        state.outboxes.begin_tick();
     }
 }
 
