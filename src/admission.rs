@@ -71,6 +71,14 @@ impl Decision {
     }
 }
 
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (code {})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for ConnectionError {}
+
 impl Drop for Decision {
     fn drop(&mut self) {
         self.decide(Command::Refuse(self.connection, None));

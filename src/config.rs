@@ -83,6 +83,7 @@ impl Default for EngineConfig {
 
 /// Which transports a session may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Transports {
     /// Long-polling and WebSocket.
     All,
@@ -143,6 +144,7 @@ impl Default for Cors {
 
 /// Which origins may read the answers.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum CorsOrigin {
     /// Any: `Access-Control-Allow-Origin: *`.
     Any,
@@ -239,6 +241,7 @@ impl Default for SocketConfig {
 
 /// How long the request that opened a session is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HandshakeRetention {
     /// As long as the session lives; it costs the bytes of the request's head.
     ForLife,

@@ -258,7 +258,7 @@ mod tests {
             assert_eq!(deadlines.next(), Some(now + ms(10)));
             assert_eq!(deadlines.expire(now + ms(10)), Some("soon"));
         }
-        assert_eq!(deadlines.expire(9 * YEAR - ms(1)), None);
+        assert_eq!(deadlines.expire((9 * YEAR).saturating_sub(ms(1))), None);
         assert_eq!(deadlines.expire(9 * YEAR), Some("in nine years"));
         assert_eq!(deadlines.expire(99 * YEAR), None);
         assert_eq!(deadlines.len(), 1);

@@ -53,6 +53,7 @@ struct Posts {
 
 /// Why a closure was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PostError {
     /// The mailbox holds as many closures as it may; the loop has to run first.
     Full,

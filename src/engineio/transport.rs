@@ -18,6 +18,7 @@ use crate::slots::ConnectionKey;
 /// assert_eq!(throng::Transport::WebSocket.as_str(), "websocket");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Transport {
     /// HTTP long-polling: a GET that is held, a POST for each batch of packets.
     Polling,

@@ -79,6 +79,7 @@ impl fmt::Debug for Ack {
 
 /// Why an acknowledgement that the server asked for did not come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AckError {
     /// The client took longer than the time it was given.
     Timeout,

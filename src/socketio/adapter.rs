@@ -57,6 +57,7 @@ pub(crate) struct Selection {
 
 /// What became of a broadcast, counted by recipient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Emitted {
     /// Recipients for whom the message was queued.
     pub queued: usize,

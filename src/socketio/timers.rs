@@ -24,7 +24,7 @@ pub(crate) enum Timer {
 }
 
 /// Names a timer of the host's, for [`Io::cancel`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId(Key<HostTimer>);
 
 /// A timer of the host's.
