@@ -14,6 +14,14 @@ use std::time::Duration;
 use slab::Slab;
 
 /// One moment, on two clocks. Only the server reads them; everyone else is handed a `Now`.
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::Now;
+///
+/// // What the clock of a simulation gives (see `Server::simulated`).
+/// let now = Now { monotonic: Duration::from_millis(250), wall: Duration::from_secs(1_700_000_000) };
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// Time since the server was made; never goes back.

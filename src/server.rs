@@ -89,6 +89,15 @@ pub struct Server<N: Net = SystemNet> {
 }
 
 /// What one turn did.
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::Server;
+///
+/// let mut server = Server::builder().bind("127.0.0.1:0")?;
+/// while server.poll(Some(Duration::ZERO))?.more {}
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
@@ -157,7 +166,7 @@ impl<N: Net> Server<N> {
     }
 
     /// One turn: handles what is there, waits for it at most so long (`None`: without bound), and
-    /// writes what was queued. See the module's documentation for the order.
+    /// writes what was queued. See the [crate's documentation](crate#the-run-loop) for the order.
     ///
     /// Errors are those of waiting; nothing that a peer does is one.
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {

@@ -12,7 +12,7 @@ use super::polling::Polling;
 use crate::message::Form;
 use crate::slots::ConnectionKey;
 
-/// The two transports of Engine.IO v4 over TCP.
+/// The two transports of Engine.IO v4 over TCP (Engine.IO protocol v4, "Transports").
 ///
 /// ```
 /// assert_eq!(throng::Transport::WebSocket.as_str(), "websocket");

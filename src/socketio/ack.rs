@@ -15,7 +15,7 @@ use crate::deadlines::DeadlineId;
 use crate::outbox::Lane;
 use crate::slots::SessionKey;
 
-/// The acknowledgement that came with an event: call [`Ack::send`] once, now or later.
+/// The acknowledgement that came with an event (Socket.IO protocol v5, "Acknowledgement"): call [`Ack::send`] once, now or later.
 ///
 /// Dropped without a call, nothing is sent and the client goes on waiting (or runs into its own
 /// timeout). It owns what it needs, so it may be kept beyond the handler; it is sent even after
@@ -78,6 +78,21 @@ impl fmt::Debug for Ack {
 }
 
 /// Why an acknowledgement that the server asked for did not come.
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::{AckError, Server};
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.of("/").on_connect(|socket| {
+///     socket.emit_with_ack("ready?", (), Some(Duration::from_secs(5)), |socket, answer| {
+///         if let Err(AckError::Timeout) = answer {
+///             socket.disconnect_client();
+///         }
+///     });
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AckError {
