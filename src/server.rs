@@ -42,7 +42,7 @@ use requests::PendingAdmission;
 /// host's own, by [`Server::poll`].
 ///
 /// It starts no thread, installs no signal handler, owns no global and never blocks unless asked
-/// to wait. Handlers are declared on its namespaces ([`Server::of`]), routes on its HTTP app
+/// to wait. It stays on the thread that made it; other threads hold a [`Handle`](crate::Handle). Handlers are declared on its namespaces ([`Server::of`]), routes on its HTTP app
 /// ([`Server::http`]).
 ///
 /// ```
@@ -152,7 +152,8 @@ impl<N: Net> Server<N> {
     ///
     /// The clock's monotonic time must not go back. Ids come from `seed`, so that a run can be
     /// repeated; they can be guessed, so this is nothing for the open. Without
-    /// `connections_max` in the configuration there may be 1,024.
+    /// `connections_max` in the configuration there may be 1,024. Errors are those of
+    /// [`Net::listen`]. An example stands in [`net`](crate::net).
     pub fn simulated(
         net: N,
         listeners: Vec<N::Listener>,
@@ -169,6 +170,16 @@ impl<N: Net> Server<N> {
     /// writes what was queued. See the [crate's documentation](crate#the-run-loop) for the order.
     ///
     /// Errors are those of waiting; nothing that a peer does is one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use throng::Server;
+    ///
+    /// let mut server = Server::builder().bind("127.0.0.1:0")?;
+    /// let turn = server.poll(Some(Duration::from_millis(5)))?;
+    /// assert_eq!(turn.messages, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
         self.flush();
         self.wait(timeout)?;

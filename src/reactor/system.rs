@@ -15,7 +15,15 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::net::{Accepted, Net, Ready};
 use crate::config::ReactorConfig;
 
-/// mio's epoll, and the sockets of this machine.
+/// The [`Net`] of this machine: epoll, TCP and Unix sockets. A [`Server`](crate::Server) has it
+/// unless told otherwise.
+///
+/// ```
+/// use throng::{Server, SystemNet};
+///
+/// let server: Server<SystemNet> = Server::builder().bind("127.0.0.1:0")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct SystemNet {
     poll: Poll,

@@ -100,7 +100,7 @@ pub enum AckError {
     Timeout,
     /// The socket left before it answered.
     Disconnected,
-    /// Too many events of this socket await their acknowledgement already
+    /// The socket had left before, too many of its events await their acknowledgement already
     /// ([`SocketConfig::acks_per_client_max`](crate::config::SocketConfig::acks_per_client_max)),
     /// or the arguments could not be serialised: the event was not sent.
     NotSent,
