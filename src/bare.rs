@@ -90,7 +90,8 @@ pub struct Session<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId(SessionKey);
 
-/// A message of a client (Engine.IO protocol v4, "Message"), with the POST that carried it if it came by polling.
+/// A message of a client (Engine.IO protocol v4, "Message"), with the POST that carried it if it
+/// came by polling.
 ///
 /// ```
 /// use throng::SessionMessage;

@@ -215,7 +215,8 @@ impl fmt::Debug for CorsOrigin {
 /// cookie.secure = true;
 /// cookie.same_site = Some(SameSite::None);
 /// let mut config = Config::default();
-/// config.engine.cookie = Some(cookie); // Set-Cookie: io=..; Path=/; HttpOnly; Secure; SameSite=None
+/// config.engine.cookie = Some(cookie);
+/// // Set-Cookie: io=lv_VI97HAXpY6yYWAAAB; Path=/; HttpOnly; Secure; SameSite=None
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]

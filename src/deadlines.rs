@@ -20,7 +20,9 @@ use slab::Slab;
 /// use throng::Now;
 ///
 /// // What the clock of a simulation gives (see `Server::simulated`).
-/// let now = Now { monotonic: Duration::from_millis(250), wall: Duration::from_secs(1_700_000_000) };
+/// let started = Duration::from_secs(1_700_000_000);
+/// let uptime = Duration::from_millis(250);
+/// let now = Now { monotonic: uptime, wall: started + uptime };
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {

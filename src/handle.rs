@@ -82,7 +82,10 @@ impl Handle {
             self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
             return Err(PostError::Full);
         }
-        self.sender.send(Box::new(job)).map_err(|_| PostError::Closed)?;
+        if self.sender.send(Box::new(job)).is_err() {
+            self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(PostError::Closed);
+        }
         if !self.posts.posted.swap(true, Ordering::AcqRel) {
             self.waker.wake_by_ref();
         }

@@ -42,7 +42,8 @@ use requests::PendingAdmission;
 /// host's own, by [`Server::poll`].
 ///
 /// It starts no thread, installs no signal handler, owns no global and never blocks unless asked
-/// to wait. It stays on the thread that made it; other threads hold a [`Handle`](crate::Handle). Handlers are declared on its namespaces ([`Server::of`]), routes on its HTTP app
+/// to wait. It stays on the thread that made it; other threads hold a [`Handle`](crate::Handle).
+/// Handlers are declared on its namespaces ([`Server::of`]), routes on its HTTP app
 /// ([`Server::http`]).
 ///
 /// ```

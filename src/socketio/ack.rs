@@ -15,7 +15,8 @@ use crate::deadlines::DeadlineId;
 use crate::outbox::Lane;
 use crate::slots::SessionKey;
 
-/// The acknowledgement that came with an event (Socket.IO protocol v5, "Acknowledgement"): call [`Ack::send`] once, now or later.
+/// The acknowledgement that came with an event (Socket.IO protocol v5, "Acknowledgement"): call
+/// [`Ack::send`] once, now or later.
 ///
 /// Dropped without a call, nothing is sent and the client goes on waiting (or runs into its own
 /// timeout). It owns what it needs, so it may be kept beyond the handler; it is sent even after

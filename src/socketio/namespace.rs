@@ -64,7 +64,7 @@ impl<'a> Namespace<'a> {
     }
 
     /// Runs before a client is let in, in the order of declaration; the first refusal ends it and
-    /// the client gets a CONNECT_ERROR (Socket.IO protocol v5, "Connection to a namespace").
+    /// the client gets a `CONNECT_ERROR` (Socket.IO protocol v5, "Connection to a namespace").
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn middleware(
         self,
