@@ -106,7 +106,7 @@ impl<N: Net> Server<N> {
         self.mailbox.handle(self.reactor.net().waker())
     }
 
-    /// The addresses that are listened on; where port 0 was asked for, the port that was given.
+    /// The TCP addresses that are listened on; where port 0 was asked for, the port that was given.
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
