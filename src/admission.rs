@@ -15,6 +15,18 @@ pub(crate) type Admission = Rc<dyn Fn(Io<'_>, &Request, Decision)>;
 ///
 /// Dropped without a decision it refuses. If the client goes away meanwhile the decision is thrown
 /// away.
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::Server;
+///
+/// let mut server = Server::builder().bind("127.0.0.1:0")?;
+/// server.allow_request(|io, _, decision| {
+///     // Who waits a second means it.
+///     io.after(Duration::from_secs(1), |_| decision.header("X-Patience", "yes").allow());
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Decision {
     hub: Weak<Hub>,
     connection: ConnectionKey,
@@ -24,6 +36,17 @@ pub struct Decision {
 
 /// Why a request to Engine.IO was refused; see
 /// [`Server::on_connection_error`](crate::Server::on_connection_error).
+///
+/// ```
+/// use throng::Server;
+///
+/// let mut server = Server::builder().bind("127.0.0.1:0")?;
+/// server.on_connection_error(|request, error| match error.code {
+///     0 => eprintln!("transport unknown: {}", request.query()),
+///     _ => eprintln!("{}: {error}", request.path()),
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionError {
@@ -70,6 +93,14 @@ impl Decision {
         }
     }
 }
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (code {})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for ConnectionError {}
 
 impl Drop for Decision {
     fn drop(&mut self) {

@@ -51,6 +51,17 @@ pub struct HttpApp<'a> {
 ///
 /// Dropped without an answer it answers 500. The connection waits: what it sends meanwhile is not
 /// looked at, and if it goes away the answer is thrown away.
+///
+/// ```
+/// use throng::Server;
+/// use throng::http::{Method, Response};
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.http().route_later(Method::Get, "/now", |_, _, responder| {
+///     responder.send(Response::ok().text("as good as later"));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Responder {
     hub: Weak<Hub>,
     connection: ConnectionKey,

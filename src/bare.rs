@@ -37,12 +37,12 @@ type CloseHandler = Rc<dyn Fn(Session<'_>, DisconnectReason)>;
 /// use throng::{Server, SessionMessage};
 ///
 /// let server = Server::builder().path("/engine.io").bind("127.0.0.1:0")?;
-/// server.engine().on_open(|session, _| drop(session.send_text("hi"))).on_message(
-///     |session, message| match message {
-///         SessionMessage::Text { text, .. } => drop(session.send_text(text)),
-///         SessionMessage::Binary { bytes, .. } => drop(session.send_binary(bytes)),
-///     },
-/// );
+/// server.engine().on_message(|session, message| {
+///     match message {
+///         SessionMessage::Text { text, .. } => session.send_text(text),
+///         SessionMessage::Binary { bytes, .. } => session.send_binary(bytes),
+///     };
+/// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Copy)]
@@ -51,6 +51,17 @@ pub struct EngineApp<'a> {
 }
 
 /// One bare session, as a handler sees it: `Copy`, valid while the call lasts.
+///
+/// ```
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.engine().on_message(|_, _| {}).on_open(|session, request| {
+///     println!("{:?} by {:?} from {:?}", session.sid(), session.transport(), request.peer());
+///     session.send_text("welcome");
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
     hub: &'a Rc<Hub>,
@@ -58,10 +69,41 @@ pub struct Session<'a> {
 }
 
 /// Names a session between calls, for [`Server::session`](crate::Server::session).
+///
+/// Kept for too long it finds nothing, never another session. It isn't the `sid` of the wire.
+///
+/// ```
+/// use std::{cell::RefCell, rc::Rc};
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// let open = Rc::new(RefCell::new(Vec::new()));
+/// let opened = Rc::clone(&open);
+/// server.engine().on_message(|_, _| {}).on_open(move |session, _| {
+///     opened.borrow_mut().push(session.id());
+/// });
+/// for session in open.borrow().iter().filter_map(|&id| server.session(id)) {
+///     session.send_text("tick");
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId(SessionKey);
 
-/// A message of a client, with the POST that carried it if it came by polling.
+/// A message of a client (Engine.IO protocol v4, "Message"), with the POST that carried it if it
+/// came by polling.
+///
+/// ```
+/// use throng::SessionMessage;
+///
+/// fn bytes(message: SessionMessage<'_>) -> usize {
+///     match message {
+///         SessionMessage::Text { text, .. } => text.len(),
+///         SessionMessage::Binary { bytes, .. } => bytes.len(),
+///     }
+/// }
+/// assert_eq!(bytes(SessionMessage::Text { text: "four", request: None }), 4);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum SessionMessage<'a> {
     /// Text.

@@ -8,6 +8,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// All options of a server, by room.
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::Server;
+/// use throng::config::Config;
+///
+/// let mut config = Config::default();
+/// config.engine.ping_interval = Duration::from_secs(10);
+/// config.socket.attachments_max = 20;
+/// config.outgoing.hard_bytes_max = 4 * 1024 * 1024;
+/// let server = Server::builder().config(config).bind("127.0.0.1:0")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Config {
@@ -25,7 +38,16 @@ pub struct Config {
     pub budget: TurnBudget,
 }
 
-/// Options of Engine.IO; names and defaults are those of the reference.
+/// Options of Engine.IO (Engine.IO protocol v4); names and defaults are those of the reference.
+///
+/// ```
+/// use throng::config::{EngineConfig, Transports};
+///
+/// let mut engine = EngineConfig::default();
+/// engine.transports = Transports::WebSocket;
+/// engine.websocket_origins = Some(vec!["https://example.com".to_owned()]);
+/// assert_eq!(engine.payload_bytes_max, 1_000_000);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EngineConfig {
@@ -81,8 +103,18 @@ impl Default for EngineConfig {
     }
 }
 
-/// Which transports a session may use.
+/// Which transports a session may use (Engine.IO protocol v4, "Transports"). A request that names
+/// another one is answered 400 with code 0, "Transport unknown".
+///
+/// ```
+/// use throng::Server;
+/// use throng::config::Transports;
+///
+/// let server = Server::builder().transports(Transports::WebSocket).bind("127.0.0.1:0")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Transports {
     /// Long-polling and WebSocket.
     All,
@@ -144,7 +176,16 @@ impl Default for Cors {
 }
 
 /// Which origins may read the answers.
+///
+/// ```
+/// use std::rc::Rc;
+/// use throng::config::{Cors, CorsOrigin};
+///
+/// let mut cors = Cors::default();
+/// cors.origin = CorsOrigin::Predicate(Rc::new(|origin| origin.ends_with(".example.com")));
+/// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum CorsOrigin {
     /// Any: `Access-Control-Allow-Origin: *`.
     Any,
@@ -169,6 +210,17 @@ impl fmt::Debug for CorsOrigin {
 }
 
 /// The cookie that a polling handshake sets; its value is the session id.
+///
+/// ```
+/// use throng::config::{Config, Cookie, SameSite};
+///
+/// let mut cookie = Cookie::default();
+/// cookie.secure = true;
+/// cookie.same_site = Some(SameSite::None);
+/// let mut config = Config::default();
+/// config.engine.cookie = Some(cookie);
+/// // Set-Cookie: io=lv_VI97HAXpY6yYWAAAB; Path=/; HttpOnly; Secure; SameSite=None
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Cookie {
@@ -199,7 +251,13 @@ impl Default for Cookie {
     }
 }
 
-/// The `SameSite` attribute of a cookie.
+/// The `SameSite` attribute of a cookie; browsers take `None` from a `secure` one only.
+///
+/// ```
+/// use throng::config::{Cookie, SameSite};
+///
+/// assert_eq!(Cookie::default().same_site, Some(SameSite::Lax));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
     /// `SameSite=Strict`.
@@ -210,7 +268,16 @@ pub enum SameSite {
     None,
 }
 
-/// Options of Socket.IO.
+/// Options of Socket.IO (Socket.IO protocol v5).
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::config::{HandshakeRetention, SocketConfig};
+///
+/// let mut socket = SocketConfig::default();
+/// socket.connect_timeout = Duration::from_secs(10);
+/// socket.handshake = HandshakeRetention::UntilConnected;
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SocketConfig {
@@ -221,8 +288,8 @@ pub struct SocketConfig {
     /// How many rooms one socket may be in, its own not counted; a further join does nothing but
     /// count. 10,000.
     pub rooms_per_socket_max: usize,
-    /// How many events may await their acknowledgement on one client; a further ack is ignored
-    /// when it comes. 10,000.
+    /// How many events of the server one socket may leave unacknowledged; a further one isn't
+    /// sent, and its callback gets [`AckError::NotSent`](crate::AckError::NotSent). 10,000.
     pub acks_per_client_max: usize,
     /// How long the request that opened a session is kept for `Socket::handshake`.
     pub handshake: HandshakeRetention,
@@ -241,7 +308,15 @@ impl Default for SocketConfig {
 }
 
 /// How long the request that opened a session is kept.
+///
+/// ```
+/// use throng::config::{Config, HandshakeRetention};
+///
+/// let mut config = Config::default();
+/// config.socket.handshake = HandshakeRetention::UntilConnected; // idle clients cost less memory
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HandshakeRetention {
     /// As long as the session lives; it costs the bytes of the request's head.
     ForLife,
@@ -249,7 +324,12 @@ pub enum HandshakeRetention {
     UntilConnected,
 }
 
-/// Sizes and times of HTTP requests.
+/// Sizes and times of HTTP requests (RFC 9110 and 9112).
+///
+/// ```
+/// let mut http = throng::config::HttpConfig::default();
+/// http.body_bytes_max = 8 * 1024 * 1024; // this server takes uploads
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HttpConfig {
@@ -284,6 +364,12 @@ impl Default for HttpConfig {
 }
 
 /// Connections and the sockets under them.
+///
+/// ```
+/// let mut reactor = throng::config::ReactorConfig::default();
+/// reactor.connections_max = Some(10_000);
+/// reactor.send_buffer_bytes = Some(64 * 1024);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReactorConfig {
@@ -328,6 +414,12 @@ impl Default for ReactorConfig {
 /// How much may wait for peers that read slowly. Judged after a write was tried, never against a
 /// single message: the first that waits may be of any length, what counts is behind it. A message
 /// counts for its payload and 128 bytes. Each limit closes with a reason and a counter of its own.
+///
+/// ```
+/// let mut outgoing = throng::config::OutgoingLimits::default();
+/// outgoing.hard_bytes_max = 1024 * 1024; // a game would rather lose a client than wait for it
+/// outgoing.soft_bytes_max = 128 * 1024;
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OutgoingLimits {
@@ -357,6 +449,11 @@ impl Default for OutgoingLimits {
 }
 
 /// How much work one turn may do; what is left over makes the next wait zero.
+///
+/// ```
+/// let mut budget = throng::config::TurnBudget::default();
+/// budget.messages_total_max = 256; // short turns, for a host with a tick of its own
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TurnBudget {

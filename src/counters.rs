@@ -4,6 +4,15 @@
 use crate::outbox::Delivery;
 
 /// Counters of connections and requests.
+///
+/// ```
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// let counters = server.reactor_counters();
+/// assert_eq!(counters.accepted - counters.closed, server.connections_len() as u64);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReactorCounters {
@@ -38,6 +47,19 @@ pub struct ReactorCounters {
 }
 
 /// Counters of Socket.IO.
+///
+/// ```
+/// use throng::Server;
+/// use throng::http::Response;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.http().get("/metrics", |io, _| {
+///     let counters = io.socket_counters();
+///     let (events, panics) = (counters.events, counters.handler_panics);
+///     Response::ok().text(format!("events {events}\npanics {panics}\n"))
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketCounters {

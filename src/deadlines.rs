@@ -14,6 +14,16 @@ use std::time::Duration;
 use slab::Slab;
 
 /// One moment, on two clocks. Only the server reads them; everyone else is handed a `Now`.
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::Now;
+///
+/// // What the clock of a simulation gives (see `Server::simulated`).
+/// let started = Duration::from_secs(1_700_000_000);
+/// let uptime = Duration::from_millis(250);
+/// let now = Now { monotonic: uptime, wall: started + uptime };
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// Time since the server was made; never goes back.
@@ -77,9 +87,8 @@ impl<K: Copy> Deadlines<K> {
     pub(crate) fn schedule(&mut self, at: Duration, key: K) -> DeadlineId {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        // A year from now, not from the beginning: then everything would be due at once.
-        let at = ceil_tick(at).min(self.elapsed.saturating_add(HORIZON_TICKS));
-        let entry = Entry { key, at, generation, next: NONE, previous: NONE, slot: DUE };
+        let entry =
+            Entry { key, at: ceil_tick(at), generation, next: NONE, previous: NONE, slot: DUE };
         let index = u32::try_from(self.entries.insert(entry)).unwrap_or(NONE);
         self.link(index);
         DeadlineId { index, generation }
@@ -185,8 +194,10 @@ impl<K: Copy> Deadlines<K> {
         }
     }
 
-    /// The level is told by the highest bit in which `at` differs from the time elapsed.
+    /// The level is told by the highest bit in which `at` differs from the time elapsed. What lies
+    /// beyond the wheel waits in its farthest slot, and is placed anew when its turn comes.
     fn place(&self, at: u64) -> u16 {
+        let at = at.min(self.elapsed.saturating_add(HORIZON));
         let differing = (at ^ self.elapsed).max(1);
         let level = (differing.ilog2() as usize / SLOT_BITS).min(LEVELS - 1);
         let slot = (at >> (level * SLOT_BITS)) & SLOT_MASK;
@@ -212,8 +223,9 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const SLOT_MASK: u64 = SLOTS as u64 - 1;
 const NONE: u32 = u32::MAX;
 const DUE: u16 = u16::MAX;
-/// A year: what is scheduled beyond it fires then, and its owner looks again.
-const HORIZON_TICKS: u64 = 365 * 24 * 60 * 60 * 1_000;
+/// How far ahead the wheel can see, in milliseconds: about two years, as many slots of the last
+/// level as lie ahead whole.
+const HORIZON: u64 = (SLOT_MASK - 1) << ((LEVELS - 1) * SLOT_BITS);
 
 #[cfg(test)]
 mod tests {
@@ -240,6 +252,26 @@ mod tests {
             }
         }
         assert_eq!(fired, [1, 5, 63, 64, 4_096, 20_000, 25_000, 262_144]);
+    }
+
+    #[test]
+    fn years_of_uptime_and_years_ahead_are_times_like_any_other() {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        let mut deadlines = Deadlines::new();
+        deadlines.schedule(Duration::MAX, "never");
+        deadlines.schedule(9 * YEAR, "in nine years");
+        for years in 1..9 {
+            let now = years * YEAR;
+            assert_eq!(deadlines.expire(now), None);
+            deadlines.schedule(now + ms(10), "soon");
+            assert_eq!(deadlines.expire(now), None);
+            assert_eq!(deadlines.next(), Some(now + ms(10)));
+            assert_eq!(deadlines.expire(now + ms(10)), Some("soon"));
+        }
+        assert_eq!(deadlines.expire((9 * YEAR).saturating_sub(ms(1))), None);
+        assert_eq!(deadlines.expire(9 * YEAR), Some("in nine years"));
+        assert_eq!(deadlines.expire(99 * YEAR), None);
+        assert_eq!(deadlines.len(), 1);
     }
 
     #[test]

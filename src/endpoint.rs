@@ -27,16 +27,41 @@ type Handler = Rc<dyn Fn(WebSocket<'_>, WebSocketEvent<'_>)>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EndpointId(u16);
 
-/// One raw WebSocket, as a handler sees it: `Copy`, valid while the call lasts.
+/// One raw WebSocket (RFC 6455), as a handler sees it: `Copy`, valid while the call lasts.
 ///
 /// See [`Server::websocket`](crate::Server::websocket).
+///
+/// ```
+/// use throng::{Server, WebSocketEvent};
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.websocket("/clock", 125, |socket, event| match event {
+///     WebSocketEvent::Open => socket.send_text("tick"),
+///     _ => socket.close(Some(1000), "that was all"),
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct WebSocket<'a> {
     hub: &'a Rc<Hub>,
     connection: ConnectionKey,
 }
 
-/// What happened on a raw WebSocket.
+/// What happened on a raw WebSocket. Messages are whole (RFC 6455, section 5.4), text is UTF-8;
+/// pings are answered without being told.
+///
+/// ```
+/// use throng::WebSocketEvent;
+///
+/// fn bytes(event: WebSocketEvent<'_>) -> usize {
+///     match event {
+///         WebSocketEvent::Text(text) => text.len(),
+///         WebSocketEvent::Binary(bytes) => bytes.len(),
+///         _ => 0,
+///     }
+/// }
+/// assert_eq!(bytes(WebSocketEvent::Text("four")), 4);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WebSocketEvent<'a> {
@@ -62,7 +87,8 @@ impl WebSocket<'_> {
         self.send(BINARY_FRAME, bytes);
     }
 
-    /// Closes it with a code (`None` sends an empty close frame) and a reason.
+    /// Closes it with a code (`None` sends an empty close frame) and a reason (RFC 6455, section
+    /// 7.1), after what was queued before.
     pub fn close(self, code: Option<u16>, reason: &str) {
         let command = Command::CloseWebSocket(self.connection, code, reason.to_owned());
         self.hub.state.borrow_mut().commands.push_back(command);

@@ -11,7 +11,8 @@ use crate::socketio::Io;
 /// Runs closures inside the server's loop, from any thread.
 ///
 /// Closures run in the order in which they were posted, at the beginning of the next turn; the
-/// loop is woken once for all that were posted before it got there.
+/// loop is woken once for all that were posted before it got there. At most 65,536 wait. A clone
+/// posts into the same mailbox.
 ///
 /// ```
 /// use throng::Server;
@@ -52,7 +53,18 @@ struct Posts {
 }
 
 /// Why a closure was not taken.
+///
+/// ```
+/// use throng::{PostError, Server};
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// let handle = server.handle();
+/// drop(server);
+/// assert_eq!(handle.post(|_| {}), Err(PostError::Closed));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PostError {
     /// The mailbox holds as many closures as it may; the loop has to run first.
     Full,
@@ -63,13 +75,17 @@ pub enum PostError {
 type Job = Box<dyn FnOnce(Io<'_>) + Send>;
 
 impl Handle {
-    /// Posts a closure; never blocks.
+    /// Posts a closure; never blocks. Fails, and drops the closure, where too many wait or the
+    /// server is gone. A closure that is taken runs unless the server ends before its next turn.
     pub fn post(&self, job: impl FnOnce(Io<'_>) + Send + 'static) -> Result<(), PostError> {
         if self.posts.waiting.fetch_add(1, Ordering::AcqRel) >= JOBS_MAX {
             self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
             return Err(PostError::Full);
         }
-        self.sender.send(Box::new(job)).map_err(|_| PostError::Closed)?;
+        if self.sender.send(Box::new(job)).is_err() {
+            self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(PostError::Closed);
+        }
         if !self.posts.posted.swap(true, Ordering::AcqRel) {
             self.waker.wake_by_ref();
         }

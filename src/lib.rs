@@ -33,6 +33,12 @@
 //! - [`config::Config`] holds every option and limit; each says what happens when it is met.
 //! - [`Handle`] is what other threads may hold.
 //!
+//! # Features
+//!
+//! Both are on by default. `cli` is what the `throng` program needs: an embedding host builds
+//! without it. `compression` compresses answers to long-polling with gzip or deflate
+//! ([`config::EngineConfig::compression_bytes_min`]).
+//!
 //! # The run loop
 //!
 //! A server owns no thread, no signal handler and no global. One call of [`Server::poll`] is one

@@ -53,6 +53,20 @@ pub(crate) enum Lane {
 }
 
 /// What became of a message that was to be sent.
+///
+/// Neither says that the client has it: for that, ask for an acknowledgement.
+///
+/// ```
+/// use throng::{Delivery, Server};
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.of("/").on("state", |socket, (): ()| {
+///     if socket.volatile().emit("state", &42) == Delivery::Dropped {
+///         println!("{} is behind, it gets the next one", socket.id());
+///     }
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// Queued; the flush at the end of the turn writes it, as far as the peer takes it.

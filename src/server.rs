@@ -42,7 +42,8 @@ use requests::PendingAdmission;
 /// host's own, by [`Server::poll`].
 ///
 /// It starts no thread, installs no signal handler, owns no global and never blocks unless asked
-/// to wait. Handlers are declared on its namespaces ([`Server::of`]), routes on its HTTP app
+/// to wait. It stays on the thread that made it; other threads hold a [`Handle`](crate::Handle).
+/// Handlers are declared on its namespaces ([`Server::of`]), routes on its HTTP app
 /// ([`Server::http`]).
 ///
 /// ```
@@ -91,6 +92,15 @@ pub struct Server<N: Net = SystemNet> {
 }
 
 /// What one turn did.
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::Server;
+///
+/// let mut server = Server::builder().bind("127.0.0.1:0")?;
+/// while server.poll(Some(Duration::ZERO))?.more {}
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
@@ -145,7 +155,8 @@ impl<N: Net> Server<N> {
     ///
     /// The clock's monotonic time must not go back. Ids come from `seed`, so that a run can be
     /// repeated; they can be guessed, so this is nothing for the open. Without
-    /// `connections_max` in the configuration there may be 1,024.
+    /// `connections_max` in the configuration there may be 1,024. Errors are those of
+    /// [`Net::listen`]. An example stands in [`net`](crate::net).
     pub fn simulated(
         net: N,
         listeners: Vec<N::Listener>,
@@ -159,9 +170,19 @@ impl<N: Net> Server<N> {
     }
 
     /// One turn: handles what is there, waits for it at most so long (`None`: without bound), and
-    /// writes what was queued. See the module's documentation for the order.
+    /// writes what was queued. See the [crate's documentation](crate#the-run-loop) for the order.
     ///
     /// Errors are those of waiting; nothing that a peer does is one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use throng::Server;
+    ///
+    /// let mut server = Server::builder().bind("127.0.0.1:0")?;
+    /// let turn = server.poll(Some(Duration::from_millis(5)))?;
+    /// assert_eq!(turn.messages, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
         self.flush();
         self.wait(timeout)?;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use common::{Running, WebSocket, handshake_polling, log, serve, serve_with};
 use throng::{
-    AckError, Args, Binary, Delivery, PostError, Refusal, SessionMessage, Socket, SocketId,
+    AckError, Args, Binary, Delivery, PostError, Refusal, Server, SessionMessage, Socket, SocketId,
 };
 
 /// Nothing else has been sent to the socket: the next message is this marker.
@@ -692,4 +692,53 @@ fn closing_tells_every_socket_and_ends_run() {
     assert!(std::net::TcpStream::connect(server.address).is_err());
     drop((socket, poller));
     server.join();
+}
+
+#[test]
+fn a_timer_counts_from_the_call_however_long_ago_the_last_turn_was() {
+    let mut server = Server::builder().bind("127.0.0.1:0").unwrap();
+    server.poll(Some(Duration::ZERO)).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let fired = Rc::new(Cell::new(false));
+    let note = Rc::clone(&fired);
+    server.io().after(Duration::from_millis(250), move |_| note.set(true));
+    server.poll(Some(Duration::ZERO)).unwrap();
+    assert!(!fired.get());
+    while !fired.get() {
+        server.poll(None).unwrap();
+    }
+}
+
+#[test]
+fn the_longest_duration_is_a_limit_that_is_never_met() {
+    let server = serve_with(
+        |config| {
+            config.engine.ping_interval = Duration::MAX;
+            config.engine.ping_timeout = Duration::MAX;
+            config.engine.upgrade_timeout = Duration::MAX;
+            config.socket.connect_timeout = Duration::MAX;
+            config.http.head_timeout = Duration::MAX;
+            config.http.body_timeout = Duration::MAX;
+            config.http.keep_alive_timeout = Duration::MAX;
+            config.reactor.linger_timeout = Duration::MAX;
+            config.reactor.close_timeout = Duration::MAX;
+            config.outgoing.soft_time_max = Duration::MAX;
+            config.outgoing.stall_time_max = Duration::MAX;
+        },
+        |server| {
+            server.io().after(Duration::MAX, |_| unreachable!());
+            server.io().every(Duration::MAX, |_| unreachable!());
+            server.of("/").on("ask", |socket, (): ()| {
+                socket.emit_with_ack("question", (), Some(Duration::MAX), |socket, answer| {
+                    socket.emit("heard", &answer.is_ok());
+                });
+            });
+        },
+    );
+    handshake_polling(&server);
+    let mut socket = WebSocket::joined(&server);
+    socket.send("42[\"ask\"]");
+    assert_eq!(socket.text(), "420[\"question\"]");
+    socket.send("430[]");
+    assert_eq!(socket.text(), "42[\"heard\",true]");
 }

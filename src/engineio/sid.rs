@@ -24,10 +24,10 @@ impl Sid {
         Self(random_id(entropy))
     }
 
-    /// Reads an id as a client sent it; what can't be one of ours is `None`.
     /// The id that stands for none: no session or socket ever gets it.
     pub(crate) const NONE: Self = Self([b'A'; ID_BYTES]);
 
+    /// Reads an id as a client sent it; what can't be one of ours is `None`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; ID_BYTES] = text.as_bytes().try_into().ok()?;
         bytes.iter().all(|byte| is_id_byte(*byte)).then_some(Self(bytes))

@@ -12,12 +12,13 @@ use super::polling::Polling;
 use crate::message::Form;
 use crate::slots::ConnectionKey;
 
-/// The two transports of Engine.IO v4 over TCP.
+/// The two transports of Engine.IO v4 over TCP (Engine.IO protocol v4, "Transports").
 ///
 /// ```
 /// assert_eq!(throng::Transport::WebSocket.as_str(), "websocket");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Transport {
     /// HTTP long-polling: a GET that is held, a POST for each batch of packets.
     Polling,

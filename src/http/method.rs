@@ -72,7 +72,13 @@ impl Method {
 
 /// The version of HTTP a request was sent in.
 ///
-/// The order is the one of time: `Version::Http10 < Version::Http11`.
+/// The order is the one of time.
+///
+/// ```
+/// use throng::http::Version;
+///
+/// assert!(Version::Http10 < Version::Http11);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// HTTP/1.0: a connection carries one request unless both sides ask for more.

@@ -36,5 +36,4 @@ pub use files::Folder;
 pub use method::{Method, Version};
 pub use request::Request;
 pub use response::{Body, Response};
-pub use router::RouteError;
 pub use status::Status;

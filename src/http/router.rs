@@ -39,7 +39,7 @@ pub(crate) enum Lookup<'a, H> {
 ///
 /// The message names the pattern and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteError {
+pub(crate) struct RouteError {
     pattern: String,
     reason: String,
 }

@@ -3,7 +3,79 @@
 //!
 //! The contract is that of non-blocking sockets registered edge-triggered: readiness is told once
 //! when it arises, and a call that can't go on answers [`io::ErrorKind::WouldBlock`], after which
-//! readiness is told again.
+//! readiness is told again. What is ready when it is registered is told too.
+//!
+//! A whole server on a network of one client, whose bytes are there from the start, in a time that
+//! stands still (see [`Server::simulated`](crate::Server::simulated)):
+//!
+//! ```
+//! use std::io::{self, ErrorKind, IoSlice, Read};
+//! use std::task::Waker;
+//! use std::time::Duration;
+//!
+//! use throng::config::Config;
+//! use throng::net::{Accepted, Net, Ready};
+//! use throng::{Now, Server};
+//!
+//! struct OneClient {
+//!     backlog: Option<()>,
+//!     sent: &'static [u8],
+//!     received: Vec<u8>,
+//!     ready: Vec<Ready>,
+//! }
+//!
+//! impl Net for OneClient {
+//!     type Listener = ();
+//!     type Stream = ();
+//!
+//!     fn wait(&mut self, ready: &mut Vec<Ready>, _: Option<Duration>) -> io::Result<()> {
+//!         ready.append(&mut self.ready);
+//!         Ok(())
+//!     }
+//!     fn listen(&mut self, (): &mut (), token: u64) -> io::Result<()> {
+//!         self.ready.push(Ready { token, readable: true, ..Ready::default() });
+//!         Ok(())
+//!     }
+//!     fn accept(&mut self, (): &mut ()) -> io::Result<Accepted<()>> {
+//!         let stream = self.backlog.take().ok_or(ErrorKind::WouldBlock)?;
+//!         Ok(Accepted { stream, peer: None })
+//!     }
+//!     fn register(&mut self, (): &mut (), token: u64) -> io::Result<()> {
+//!         self.ready.push(Ready { token, readable: true, writable: true, closed: false });
+//!         Ok(())
+//!     }
+//!     fn read(&mut self, (): &mut (), buffer: &mut [u8]) -> io::Result<usize> {
+//!         match self.sent.read(buffer)? {
+//!             0 => Err(ErrorKind::WouldBlock.into()), // the client stays
+//!             bytes => Ok(bytes),
+//!         }
+//!     }
+//!     fn write(&mut self, (): &mut (), slices: &[IoSlice<'_>]) -> io::Result<usize> {
+//!         self.received.extend(slices.iter().flat_map(|slice| slice.iter()));
+//!         Ok(slices.iter().map(|slice| slice.len()).sum())
+//!     }
+//!     fn shutdown(&mut self, (): &mut ()) -> io::Result<()> {
+//!         Ok(())
+//!     }
+//!     fn close(&mut self, (): ()) {}
+//!     fn close_listener(&mut self, (): ()) {}
+//!     fn waker(&self) -> Waker {
+//!         Waker::noop().clone()
+//!     }
+//! }
+//!
+//! let net = OneClient {
+//!     backlog: Some(()),
+//!     sent: b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: example.com\r\n\r\n",
+//!     received: Vec::new(),
+//!     ready: Vec::new(),
+//! };
+//! let seed = 7;
+//! let mut server = Server::simulated(net, vec![()], Config::default(), Now::default, seed)?;
+//! while server.poll(Some(Duration::ZERO))?.more || server.net_mut().received.is_empty() {}
+//! assert!(server.net_mut().received.starts_with(b"HTTP/1.1 200 OK\r\n"));
+//! # Ok::<(), io::Error>(())
+//! ```
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -13,7 +85,7 @@ use std::time::Duration;
 /// The network as the reactor sees it.
 ///
 /// Streams and listeners are registered once, for reading and writing; tokens are the reactor's.
-/// Nothing here blocks but [`Net::wait`].
+/// Nothing here blocks but [`Net::wait`]. The module's documentation has a whole one.
 pub trait Net {
     /// Accepts connections.
     type Listener;
@@ -54,6 +126,13 @@ pub trait Net {
 }
 
 /// A connection fresh off the backlog.
+///
+/// ```
+/// use throng::net::Accepted;
+///
+/// let accepted = Accepted { stream: "a stream of any type", peer: "127.0.0.1:4000".parse().ok() };
+/// assert!(accepted.peer.is_some());
+/// ```
 #[derive(Debug)]
 pub struct Accepted<S> {
     /// The stream, non-blocking and not yet registered.
@@ -62,7 +141,15 @@ pub struct Accepted<S> {
     pub peer: Option<SocketAddr>,
 }
 
-/// What became ready under one token.
+/// What became ready under one token. It is a hint: what can't go on after all answers
+/// [`io::ErrorKind::WouldBlock`].
+///
+/// ```
+/// use throng::net::Ready;
+///
+/// let ready = Ready { token: 1, readable: true, ..Ready::default() };
+/// assert!(!ready.writable && !ready.closed);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
     /// The token the stream or listener was registered under.

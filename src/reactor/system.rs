@@ -15,7 +15,15 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::net::{Accepted, Net, Ready};
 use crate::config::ReactorConfig;
 
-/// mio's epoll, and the sockets of this machine.
+/// The [`Net`] of this machine: epoll, TCP and Unix sockets. A [`Server`](crate::Server) has it
+/// unless told otherwise.
+///
+/// ```
+/// use throng::{Server, SystemNet};
+///
+/// let server: Server<SystemNet> = Server::builder().bind("127.0.0.1:0")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct SystemNet {
     poll: Poll,
@@ -26,21 +34,25 @@ pub struct SystemNet {
     receive_buffer_bytes: Option<usize>,
 }
 
-/// A listening socket, TCP or Unix.
+/// A listening socket, TCP or Unix, of a [`SystemNet`].
 #[derive(Debug)]
-pub enum SystemListener {
+pub struct SystemListener(Listener);
+
+#[derive(Debug)]
+enum Listener {
     /// IPv4, IPv6, or both.
     Tcp(TcpListener),
-    /// A Unix socket; its file is removed when the listener closes.
+    /// Its file is removed when the listener closes.
     Unix(UnixListener, PathBuf),
 }
 
-/// A connected socket, TCP or Unix.
+/// A connected socket, TCP or Unix, of a [`SystemNet`].
 #[derive(Debug)]
-pub enum SystemStream {
-    /// TCP.
+pub struct SystemStream(Stream);
+
+#[derive(Debug)]
+enum Stream {
     Tcp(TcpStream),
-    /// Unix.
     Unix(UnixStream),
 }
 
@@ -98,34 +110,34 @@ impl SystemListener {
         }
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(config.backlog).unwrap_or(i32::MAX))?;
-        Ok(Self::Tcp(TcpListener::from_std(socket.into())))
+        Ok(Self(Listener::Tcp(TcpListener::from_std(socket.into()))))
     }
 
     /// Binds a Unix listener; the path must be free.
     pub(crate) fn bind_unix(path: PathBuf) -> io::Result<Self> {
-        Ok(Self::Unix(UnixListener::bind(&path)?, path))
+        Ok(Self(Listener::Unix(UnixListener::bind(&path)?, path)))
     }
 
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
-            Self::Unix(..) => None,
+        match &self.0 {
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Unix(..) => None,
         }
     }
 
     fn source(&mut self) -> &mut dyn Source {
-        match self {
-            Self::Tcp(listener) => listener,
-            Self::Unix(listener, _) => listener,
+        match &mut self.0 {
+            Listener::Tcp(listener) => listener,
+            Listener::Unix(listener, _) => listener,
         }
     }
 }
 
 impl SystemStream {
     fn source(&mut self) -> &mut dyn Source {
-        match self {
-            Self::Tcp(stream) => stream,
-            Self::Unix(stream) => stream,
+        match &mut self.0 {
+            Stream::Tcp(stream) => stream,
+            Stream::Unix(stream) => stream,
         }
     }
 }
@@ -155,16 +167,16 @@ impl Net for SystemNet {
     }
 
     fn accept(&mut self, listener: &mut SystemListener) -> io::Result<Accepted<SystemStream>> {
-        match listener {
-            SystemListener::Tcp(listener) => {
+        match &mut listener.0 {
+            Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 // A socket that the peer has reset already refuses options; reading will tell.
                 let _ = self.configure(&stream);
-                Ok(Accepted { stream: SystemStream::Tcp(stream), peer: Some(peer) })
+                Ok(Accepted { stream: SystemStream(Stream::Tcp(stream)), peer: Some(peer) })
             }
-            SystemListener::Unix(listener, _) => {
+            Listener::Unix(listener, _) => {
                 let (stream, _) = listener.accept()?;
-                Ok(Accepted { stream: SystemStream::Unix(stream), peer: None })
+                Ok(Accepted { stream: SystemStream(Stream::Unix(stream)), peer: None })
             }
         }
     }
@@ -175,25 +187,25 @@ impl Net for SystemNet {
     }
 
     fn read(&mut self, stream: &mut SystemStream, buffer: &mut [u8]) -> io::Result<usize> {
-        match stream {
-            SystemStream::Tcp(stream) => stream.read(buffer),
-            SystemStream::Unix(stream) => stream.read(buffer),
+        match &mut stream.0 {
+            Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Unix(stream) => stream.read(buffer),
         }
     }
 
     fn write(&mut self, stream: &mut SystemStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match (stream, slices) {
+        match (&mut stream.0, slices) {
             // One chunk goes out by send(2), which asks for no SIGPIPE and copies no vector.
-            (SystemStream::Tcp(stream), [one]) => stream.write(one),
-            (SystemStream::Tcp(stream), slices) => stream.write_vectored(slices),
-            (SystemStream::Unix(stream), slices) => stream.write_vectored(slices),
+            (Stream::Tcp(stream), [one]) => stream.write(one),
+            (Stream::Tcp(stream), slices) => stream.write_vectored(slices),
+            (Stream::Unix(stream), slices) => stream.write_vectored(slices),
         }
     }
 
     fn shutdown(&mut self, stream: &mut SystemStream) -> io::Result<()> {
-        match stream {
-            SystemStream::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            SystemStream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        match &mut stream.0 {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
     }
 
@@ -204,7 +216,7 @@ impl Net for SystemNet {
 
     fn close_listener(&mut self, mut listener: SystemListener) {
         let _ = self.poll.registry().deregister(listener.source());
-        if let SystemListener::Unix(_, path) = &listener {
+        if let Listener::Unix(_, path) = &listener.0 {
             let _ = std::fs::remove_file(path);
         }
     }

@@ -91,8 +91,9 @@ impl Builder {
         self
     }
 
-    /// Adds an address to listen on. Of a name that means several, all are taken; with port 0 one
-    /// only, IPv4 before IPv6, since each would get a port of its own.
+    /// Adds an address to listen on; a name is looked up here, which may block. Of a name that
+    /// means several, all are taken; with port 0 one only, IPv4 before IPv6, since each would get
+    /// a port of its own.
     pub fn listen(mut self, address: impl ToSocketAddrs) -> io::Result<Self> {
         let mut found: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
         if found.is_empty() {
@@ -117,7 +118,8 @@ impl Builder {
         self.listen(address)?.build()
     }
 
-    /// Binds the addresses added before and makes the server.
+    /// Binds the addresses added before and makes the server. Fails with what binding one of them
+    /// failed with, or where epoll can't be had.
     pub fn build(self) -> io::Result<Server> {
         let Self { config, addresses, unix_paths } = self;
         let mut listeners = bind_all(&addresses, &config)?;

@@ -19,23 +19,23 @@ use crate::socketio::payload::IntoArgs;
 use crate::socketio::{BroadcastOperator, Emitted, Io, Namespace, RoomNames};
 
 impl<N: Net> Server<N> {
-    /// The view that handlers have too.
+    /// The view that handlers have too; see there.
     pub fn io(&self) -> Io<'_> {
         self.begin_host_tick();
         Io::new(&self.hub)
     }
 
-    /// A namespace, declared by this call if it was not before.
+    /// A namespace, declared by this call if it was not before; see [`Io::of`].
     pub fn of(&self, name: &str) -> Namespace<'_> {
         self.io().of(name)
     }
 
-    /// The attached HTTP application.
+    /// The attached HTTP application: it gets what isn't Engine.IO's; see [`HttpApp`].
     pub fn http(&self) -> HttpApp<'_> {
         self.app.declare()
     }
 
-    /// Bare Engine.IO sessions, without Socket.IO.
+    /// Bare Engine.IO sessions, without Socket.IO; see [`EngineApp`].
     pub fn engine(&self) -> EngineApp<'_> {
         self.bare.declare()
     }
@@ -46,7 +46,8 @@ impl<N: Net> Server<N> {
         session.transport().map(|_| session)
     }
 
-    /// A raw WebSocket endpoint on a path (`*`: on any), with messages of up to so many bytes.
+    /// A raw WebSocket endpoint (RFC 6455) on a path (`*`: on any), with messages of up to so many
+    /// bytes; a larger one closes it with 1009. Engine.IO's own path comes first.
     ///
     /// ```
     /// use throng::{Server, WebSocketEvent};
@@ -100,12 +101,12 @@ impl<N: Net> Server<N> {
         self.error_handler = Some(Rc::new(handler));
     }
 
-    /// What other threads hold to run closures in this server's loop.
+    /// What other threads hold to run closures in this server's loop; see [`Handle`].
     pub fn handle(&self) -> Handle {
         self.mailbox.handle(self.reactor.net().waker())
     }
 
-    /// The addresses that are listened on; where port 0 was asked for, the port that was given.
+    /// The TCP addresses that are listened on; where port 0 was asked for, the port that was given.
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -125,7 +126,7 @@ impl<N: Net> Server<N> {
         self.reactor.connections_max()
     }
 
-    /// The network.
+    /// The network, for a simulation to look into; see [`net`](crate::net).
     pub fn net_mut(&mut self) -> &mut N {
         self.reactor.net_mut()
     }
@@ -135,7 +136,8 @@ impl<N: Net> Server<N> {
         self.closing == Closing::Closed
     }
 
-    /// One call of the host between two polls is one tick, as far as `volatile` is concerned.
+    /// One call of the host between two polls is one tick, as far as `volatile` is concerned, and
+    /// a moment of its own: a timer it starts must not be early by what the host did since.
     fn begin_host_tick(&self) {
         let state = &mut *self.hub.state.borrow_mut();
         // What the host sets a timer by is this moment, not that of the last turn.
@@ -167,7 +169,8 @@ impl<N: Net> Server<N> {
 
 impl AsRawFd for Server {
     /// The epoll descriptor: readable when `poll` has work that came from outside; it nests in
-    /// any event loop and stays the same for life.
+    /// any event loop and stays the same for life. Wait for it no longer than until
+    /// [`Server::next_deadline`].
     fn as_raw_fd(&self) -> RawFd {
         self.reactor.net().as_raw_fd()
     }

@@ -16,7 +16,8 @@ use crate::deadlines::DeadlineId;
 use crate::outbox::Lane;
 use crate::slots::SessionKey;
 
-/// The acknowledgement that came with an event: call [`Ack::send`] once, now or later.
+/// The acknowledgement that came with an event (Socket.IO protocol v5, "Acknowledgement"): call
+/// [`Ack::send`] once, now or later.
 ///
 /// Dropped without a call, nothing is sent and the client goes on waiting (or runs into its own
 /// timeout). It owns what it needs, so it may be kept beyond the handler; it is sent even after
@@ -79,13 +80,29 @@ impl fmt::Debug for Ack {
 }
 
 /// Why an acknowledgement that the server asked for did not come.
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::{AckError, Server};
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.of("/").on_connect(|socket| {
+///     socket.emit_with_ack("ready?", (), Some(Duration::from_secs(5)), |socket, answer| {
+///         if let Err(AckError::Timeout) = answer {
+///             socket.disconnect_client();
+///         }
+///     });
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AckError {
     /// The client took longer than the time it was given.
     Timeout,
     /// The socket left before it answered.
     Disconnected,
-    /// Too many events of this socket await their acknowledgement already
+    /// The socket had left before, too many of its events await their acknowledgement already
     /// ([`SocketConfig::acks_per_client_max`](crate::config::SocketConfig::acks_per_client_max)),
     /// or the arguments could not be serialised: the event was not sent.
     NotSent,

@@ -56,7 +56,17 @@ pub(crate) struct Selection {
 }
 
 /// What became of a broadcast, counted by recipient.
+///
+/// ```
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// let emitted = server.emit("news", &"nobody is there yet");
+/// assert_eq!((emitted.queued, emitted.over_limit, emitted.dropped), (0, 0, 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Emitted {
     /// Recipients for whom the message was queued.
     pub queued: usize,

@@ -59,7 +59,8 @@ impl<T> Default for List<T> {
 
 /// Why a middleware refuses a client: the message, and data if the client may know more.
 ///
-/// The client gets it as `connect_error`, a packet `44{"message":"..","data":..}`.
+/// The client gets it as `connect_error`, a packet `44{"message":"..","data":..}` (Socket.IO
+/// protocol v5, "Connection to a namespace").
 ///
 /// ```
 /// use throng::Refusal;

@@ -98,7 +98,7 @@ impl<'a> Io<'a> {
         self.hub.state.borrow().outboxes.bytes_total()
     }
 
-    /// The moment of this turn.
+    /// The moment of this turn or, between two turns, of the host's call.
     pub fn now(self) -> Now {
         self.hub.state.borrow().now
     }
@@ -113,8 +113,8 @@ impl<'a> Io<'a> {
         self.hub.state.borrow().counters.clone()
     }
 
-    /// Runs a closure once, from `poll`, when the time has come: never early, and about a
-    /// millisecond late at most where the host polls in time.
+    /// Runs a closure once, from `poll`, when `delay` has passed since [`Io::now`]: never early,
+    /// and about a millisecond late at most where the host polls in time. `Duration::MAX` is never.
     pub fn after(self, delay: Duration, run: impl FnOnce(Io<'_>) + 'static) -> TimerId {
         self.hub.after(delay, Box::new(run))
     }

@@ -39,7 +39,9 @@ use crate::engineio::DisconnectReason;
 ///     .on_with_ack("add", |_, (a, b): (i64, i64)| a + b)
 ///     .on_raw("echo", |socket, args, ack| match ack {
 ///         Some(ack) => ack.send(args),
-///         None => drop(socket.emit("echo", args)),
+///         None => {
+///             socket.emit("echo", args);
+///         }
 ///     })
 ///     .on_disconnecting(|socket, reason| println!("{reason}: {:?}", socket.rooms()))
 ///     .on_disconnect(|socket, _| println!("{} left", socket.id()));
@@ -61,7 +63,8 @@ impl<'a> Namespace<'a> {
         Rc::clone(&self.hub.state.borrow().namespaces.get(self.id).name)
     }
 
-    /// Runs before a client is let in, in the order of declaration; the first refusal ends it.
+    /// Runs before a client is let in, in the order of declaration; the first refusal ends it and
+    /// the client gets a `CONNECT_ERROR` (Socket.IO protocol v5, "Connection to a namespace").
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn middleware(
         self,

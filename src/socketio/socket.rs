@@ -41,6 +41,16 @@ pub struct Socket<'a> {
 }
 
 /// A socket's emits with flags; see [`Socket::volatile`] and [`Socket::compress`].
+///
+/// ```
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.of("/").on_connect(|socket| {
+///     socket.volatile().compress(false).emit("position", (&1.5, &2.5));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 #[must_use = "nothing is sent before `emit`"]
 pub struct Emitter<'a> {
@@ -105,7 +115,8 @@ impl<'a> Socket<'a> {
         Handshake::new(opening, entry.auth.clone())
     }
 
-    /// Sends an event to its client: `2["name",...]`.
+    /// Sends an event to its client, `2["name",...]` (Socket.IO protocol v5, "Sending and receiving
+    /// data").
     ///
     /// Of `args`, `&value` is one argument, a tuple by value several, `()` none. Queued events
     /// leave in their order in one write at the end of the turn. A value whose `Serialize` fails
@@ -219,7 +230,8 @@ impl<'a> Socket<'a> {
         BroadcastOperator::from_socket(self.hub, self.key)
     }
 
-    /// Takes it out of its namespace: the client gets a DISCONNECT packet, its handlers run with
+    /// Takes it out of its namespace (Socket.IO protocol v5, "Disconnection from a namespace"): the
+    /// client gets a DISCONNECT packet, its handlers run with
     /// [`DisconnectReason::ServerNamespaceDisconnect`] before this returns, the connection stays.
     pub fn disconnect(self) {
         self.hub.disconnect_socket(self.key);
@@ -405,6 +417,12 @@ impl serde::Serialize for SocketId {
 }
 
 /// A text that can't be the id of a socket.
+///
+/// ```
+/// use throng::{InvalidSocketId, SocketId};
+///
+/// assert_eq!("lobby".parse::<SocketId>(), Err(InvalidSocketId));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidSocketId;
 

@@ -24,7 +24,18 @@ pub(crate) enum Timer {
 }
 
 /// Names a timer of the host's, for [`Io::cancel`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use std::time::Duration;
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// let timer = server.io().every(Duration::from_secs(1), |_| println!("tick"));
+/// assert!(server.io().cancel(timer));
+/// assert!(!server.io().cancel(timer));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId(Key<HostTimer>);
 
 /// A timer of the host's.

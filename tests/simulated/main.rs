@@ -5,12 +5,14 @@ mod net;
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use net::{Listener, QueueNet};
 use throng::config::Config;
 use throng::http::Response;
-use throng::{Now, Server, Turn};
+use throng::{Handle, Now, Server, Turn};
 
 /// A server and the hand on its clock.
 struct World {
@@ -258,21 +260,21 @@ fn a_peer_is_not_stalled_because_the_host_was_away() {
 
 #[test]
 fn closures_that_post_themselves_again_run_once_a_turn() {
-    fn post_again(handle: &throng::Handle, runs: &std::sync::Arc<std::sync::atomic::AtomicUsize>) {
-        let again = handle.clone();
+    fn post_again(handle: &Handle, runs: &Arc<AtomicUsize>) {
+        let (again, counted) = (handle.clone(), Arc::clone(runs));
         let posted = handle.post(move |_| {
-            if runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 1_000 {
-                post_again(again, runs);
+            if counted.fetch_add(1, Ordering::Relaxed) < 1_000 {
+                post_again(&again, &counted);
             }
         });
         posted.unwrap();
     }
     let mut world = World::new(Config::default());
-    let runs = std::sync::Arc::default();
-    post_again(world.server.handle(), std::sync::Arc::clone(&runs));
+    let runs = Arc::default();
+    post_again(&world.server.handle(), &runs);
     world.poll();
     world.poll();
-    assert_eq!(runs.load(std::sync::atomic::Ordering::Relaxed), 2);
+    assert_eq!(runs.load(Ordering::Relaxed), 2);
 }
 
 #[test]

@@ -27,8 +27,8 @@ use super::{Args, OwnedArgs};
 /// | [`Args`], [`OwnedArgs`] or a reference to one | those, neither parsed nor written anew |
 ///
 /// A reference to a tuple or to a `Vec` is one argument, an array. Bytes ([`Binary`],
-/// [`BinarySlice`] and whatever else calls `serialize_bytes`) become binary attachments (section
-/// "Event" of the Socket.IO protocol, revision 5). Floats that aren't finite become `null`, and
+/// [`BinarySlice`] and whatever else calls `serialize_bytes`) become binary attachments (Socket.IO
+/// protocol v5, "Sending and receiving data"). Floats that aren't finite become `null`, and
 /// integers beyond 2⁵³ are written in full, though JavaScript rounds them.
 ///
 /// Clients of the reference refuse packets with more than ten attachments by default.
