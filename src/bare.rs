@@ -126,21 +126,27 @@ impl EngineApp<'_> {
     /// Runs when a session has opened, with the request that opened it.
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_open(self, handler: impl Fn(Session<'_>, &Request) + 'static) -> Self {
-        self.bare.handlers.borrow_mut().open = Some(Rc::new(handler));
+        let replaced = self.bare.handlers.borrow_mut().open.replace(Rc::new(handler));
+        // Dropping the host's closure may run the host's code: not while it is borrowed.
+        drop(replaced);
         self
     }
 
     /// Runs at each message. Declaring it makes the sessions bare.
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_message(self, handler: impl Fn(Session<'_>, SessionMessage<'_>) + 'static) -> Self {
-        self.bare.handlers.borrow_mut().message = Some(Rc::new(handler));
+        let replaced = self.bare.handlers.borrow_mut().message.replace(Rc::new(handler));
+        // Dropping the host's closure may run the host's code: not while it is borrowed.
+        drop(replaced);
         self
     }
 
     /// Runs when a session has ended; it can't be sent to any more.
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_close(self, handler: impl Fn(Session<'_>, DisconnectReason) + 'static) -> Self {
-        self.bare.handlers.borrow_mut().close = Some(Rc::new(handler));
+        let replaced = self.bare.handlers.borrow_mut().close.replace(Rc::new(handler));
+        // Dropping the host's closure may run the host's code: not while it is borrowed.
+        drop(replaced);
         self
     }
 }

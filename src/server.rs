@@ -254,8 +254,14 @@ impl<N: Net> Server<N> {
         hub.state.borrow_mut().now = now;
         let body_bytes_max = config.http.body_bytes_max;
         let buffer = vec![0; config.reactor.read_buffer_bytes.max(READ_BUFFER_BYTES_MIN)];
-        let mut reactor =
-            Reactor::new(net, config.reactor, config.http, websocket_limits, connections_max);
+        let mut reactor = Reactor::new(
+            net,
+            config.reactor,
+            config.http,
+            websocket_limits,
+            connections_max,
+            config.outgoing.stall_time_max,
+        );
         for listener in listeners {
             reactor.listen(listener)?;
         }
@@ -346,7 +352,8 @@ impl<N: Net> Server<N> {
             self.turn.deadlines += 1;
             self.dispatch(key, inbound);
         }
-        loop {
+        // After a long stall all of them are due at once: the others get their turn in between.
+        for _ in 0..self.budget.messages_total_max {
             let due = self.hub.state.borrow_mut().timers.expire(self.now.monotonic);
             let Some(timer) = due else { break };
             self.turn.deadlines += 1;
@@ -389,9 +396,11 @@ impl<N: Net> Server<N> {
 
     /// A closed server reads no more: what is still listed then has nobody it concerns.
     fn has_more(&self) -> bool {
+        let state = self.hub.state.borrow();
         let is_listed = self.reactor.ready_len() > 0
             || !self.posts.is_empty()
-            || self.hub.state.borrow().outboxes.has_listed();
+            || state.outboxes.has_listed()
+            || state.timers.next().is_some_and(|at| at <= self.now.monotonic);
         match self.closing {
             Closing::Open => is_listed || self.reactor.accepts(self.now.monotonic),
             Closing::Until(_) => is_listed,

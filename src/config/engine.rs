@@ -48,6 +48,9 @@ pub struct EngineConfig {
     /// Compress polling answers of at least this many bytes where the client accepts it, with the
     /// `compression` feature; `None` never. 1,024.
     pub compression_bytes_min: Option<usize>,
+    /// The largest polling answer that is compressed, in bytes before: everybody waits while the
+    /// loop is at it. 1 MiB.
+    pub compression_bytes_max: usize,
     /// How many frames one WebSocket message may be cut into; more is closed with 1008. 4,096.
     pub fragments_max: u32,
 }
@@ -67,6 +70,7 @@ impl Default for EngineConfig {
             cookie: None,
             websocket_origins: None,
             compression_bytes_min: Some(1_024),
+            compression_bytes_max: 1_024 * 1_024,
             fragments_max: 4_096,
         }
     }

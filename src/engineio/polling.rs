@@ -82,9 +82,10 @@ impl Asker {
     pub(crate) fn payload(&self, body: PollBody, shared: &mut Shared) -> Response {
         shared.counters.polls_answered += 1;
         shared.counters.packets_sent += u64::from(body.packets);
-        let least = shared.config.compression_bytes_min;
+        let EngineConfig { compression_bytes_min: least, compression_bytes_max: most, .. } =
+            shared.config;
         let coded = match least {
-            Some(least) if body.compress && body.bytes.len() >= least => {
+            Some(least) if body.compress && (least..=most).contains(&body.bytes.len()) => {
                 self.coding.encode(&body.bytes)
             }
             _ => None,

@@ -100,6 +100,8 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                     self.counters.timeouts += 1;
                     return Some((key, Inbound::Refused(Status::REQUEST_TIMEOUT)));
                 }
+                // A WebSocket has a deadline only while something is queued for it.
+                (Ending::Open, None) if connection.queue.is_empty() => {}
                 (Ending::Open | Ending::Handshake, _) => {
                     self.destroy(key);
                     return Some((key, Inbound::Lost(Lost::Timeout)));

@@ -12,6 +12,8 @@ use super::net::Net;
 /// The listeners of a reactor.
 pub(super) struct Listeners<N: Net> {
     entries: Vec<Option<N::Listener>>,
+    /// Which listener comes first next time: a flooded one must not starve the others.
+    first: usize,
     /// A listener may have connections waiting.
     ready: bool,
     /// Accepting rests until then, for want of descriptors.
@@ -27,11 +29,13 @@ pub(super) enum Accepting {
     More,
     /// The process or the system is out of descriptors.
     Exhausted,
+    /// Accepting fails for a reason that may last.
+    Failed,
 }
 
 impl<N: Net> Listeners<N> {
     pub(super) fn new() -> Self {
-        Self { entries: Vec::new(), ready: false, paused_until: None }
+        Self { entries: Vec::new(), first: 0, ready: false, paused_until: None }
     }
 
     pub(super) fn add(&mut self, net: &mut N, mut listener: N::Listener) -> io::Result<()> {
@@ -65,7 +69,11 @@ impl<N: Net> Listeners<N> {
         mut take: impl FnMut(&mut N, super::net::Accepted<N::Stream>),
     ) -> (Accepting, u64) {
         let (mut left, mut errors) = (max, 0);
-        for listener in self.entries.iter_mut().flatten() {
+        let len = self.entries.len();
+        let first = self.first;
+        self.first = (first + 1) % len.max(1);
+        for index in 0..len {
+            let Some(listener) = &mut self.entries[(first + index) % len] else { continue };
             loop {
                 if left == 0 {
                     return (Accepting::More, errors);
@@ -74,12 +82,13 @@ impl<N: Net> Listeners<N> {
                 match net.accept(listener) {
                     Ok(accepted) => take(net, accepted),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    // A connection that was reset while it waited, or an interruption: the next
+                    // in line may be well.
+                    Err(error) if is_passing(&error) => errors += 1,
                     Err(error) if is_exhausted(&error) => {
                         return (Accepting::Exhausted, errors + 1);
                     }
-                    // A connection that was reset while it waited, or an interruption: the next
-                    // in line may be well.
-                    Err(_) => errors += 1,
+                    Err(_) => return (Accepting::Failed, errors + 1),
                 }
             }
         }
@@ -102,6 +111,12 @@ impl<N: Net> Listeners<N> {
         }
         self.ready = false;
     }
+}
+
+/// It concerns one connection only, or nothing at all.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 /// Out of descriptors (of the process or the system), buffers or memory.

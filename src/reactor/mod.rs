@@ -54,6 +54,8 @@ pub(crate) struct Reactor<N: Net, O> {
     websocket_limits: WebSocketLimits,
     http: HttpConfig,
     config: ReactorConfig,
+    /// How long a peer may take nothing of what is queued for it.
+    stall_time_max: Duration,
     pub(crate) counters: ReactorCounters,
 }
 
@@ -108,6 +110,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         http: HttpConfig,
         websocket_limits: WebSocketLimits,
         connections_max: usize,
+        stall_time_max: Duration,
     ) -> Self {
         Self {
             net,
@@ -126,6 +129,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             websocket_limits,
             http,
             config,
+            stall_time_max,
             counters: ReactorCounters::default(),
         }
     }
@@ -245,8 +249,8 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                 ready.push_back(key);
             });
         self.counters.accept_errors += errors + refused;
-        if accepting == Accepting::Exhausted {
-            self.counters.descriptors_exhausted += 1;
+        if matches!(accepting, Accepting::Exhausted | Accepting::Failed) {
+            self.counters.descriptors_exhausted += u64::from(accepting == Accepting::Exhausted);
             self.listeners.pause(now);
         }
     }

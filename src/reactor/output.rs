@@ -167,12 +167,25 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         flushed
     }
 
+    /// Gives a WebSocket that belongs to no session the time that a session has to take something
+    /// of what is queued for it.
+    pub(crate) fn watch_stall(&mut self, now: Duration, key: ConnectionKey) {
+        let at = now.saturating_add(self.stall_time_max);
+        if let Some(connection) = self.connection(key)
+            && connection.ending == Ending::Open
+            && connection.deadline.is_none()
+        {
+            self.set_deadline(key, Some(at));
+        }
+    }
+
     /// A download may take its time as long as the peer takes some of it.
     fn postpone_deadline(&mut self, now: Duration, key: ConnectionKey) {
         let Some(connection) = self.connection_mut(key) else { return };
         let period = match (connection.ending, connection.http().map(|http| http.stage)) {
             (Ending::Open, Some(Stage::Idle)) => self.http.keep_alive_timeout,
             (Ending::Flush, Some(_)) => self.config.close_timeout,
+            (Ending::Open, None) if connection.deadline.is_some() => self.stall_time_max,
             _ => return,
         };
         self.set_deadline(key, Some(now.saturating_add(period)));

@@ -1,7 +1,7 @@
 //! Flushing: the lane `soon` whole, one slice of the lane `bulk`, then connections that have
 //! nothing but answers and control frames.
 
-use super::Server;
+use super::{Owner, Server};
 use crate::message::Form;
 use crate::outbox::{Lane, Sink};
 use crate::reactor::net::Net;
@@ -72,7 +72,11 @@ impl<N: Net> Server<N> {
 
     fn flush_unflushed(&mut self) {
         while let Some(key) = self.reactor.next_unflushed() {
-            self.reactor.flush(self.now.monotonic, key, &[], Form::WebSocket);
+            let now = self.now.monotonic;
+            let flushed = self.reactor.flush(now, key, &[], Form::WebSocket);
+            if flushed.blocked && matches!(self.reactor.owner(key), Owner::Endpoint(_)) {
+                self.reactor.watch_stall(now, key);
+            }
         }
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Rooms {
     by_name: HashMap<Rc<str>, usize>,
     entries: Slab<Room>,
     memberships: HashMap<SocketKey, Vec<Membership>>,
+    joins: u64,
 }
 
 #[derive(Debug)]
@@ -35,10 +36,14 @@ struct Room {
     members: Vec<Member>,
 }
 
+/// One room of one socket; a socket's memberships lie in the order of their rooms' indices, so
+/// that leaving thousands of shared rooms doesn't search each list for each room.
 #[derive(Clone, Copy, Debug)]
 struct Membership {
     room: usize,
     position: usize,
+    /// Counts all joins, to tell rooms in the order in which they were joined.
+    joined: u64,
 }
 
 impl Rooms {
@@ -47,7 +52,7 @@ impl Rooms {
     pub(crate) fn join(&mut self, member: Member, name: &str, rooms_max: usize) -> bool {
         let memberships = self.memberships.entry(member.socket).or_default();
         let room = self.by_name.get(name).copied();
-        let is_in = room.is_some_and(|room| memberships.iter().any(|kept| kept.room == room));
+        let is_in = room.is_some_and(|room| find(memberships, room).is_ok());
         if is_in || memberships.len() >= rooms_max {
             return false;
         }
@@ -58,7 +63,10 @@ impl Rooms {
             room
         });
         let members = &mut self.entries[room].members;
-        memberships.push(Membership { room, position: members.len() });
+        self.joins += 1;
+        let membership = Membership { room, position: members.len(), joined: self.joins };
+        let (Ok(place) | Err(place)) = find(memberships, room);
+        memberships.insert(place, membership);
         members.push(member);
         true
     }
@@ -67,10 +75,8 @@ impl Rooms {
     pub(crate) fn leave(&mut self, socket: SocketKey, name: &str) -> bool {
         let Some(&room) = self.by_name.get(name) else { return false };
         let Some(memberships) = self.memberships.get_mut(&socket) else { return false };
-        let Some(index) = memberships.iter().position(|kept| kept.room == room) else {
-            return false;
-        };
-        let membership = memberships.remove(index);
+        let Ok(place) = find(memberships, room) else { return false };
+        let membership = memberships.remove(place);
         if memberships.is_empty() {
             self.memberships.remove(&socket);
         }
@@ -86,9 +92,12 @@ impl Rooms {
     }
 
     /// The rooms a socket is in, in the order it joined them, without its own.
-    pub(crate) fn of(&self, socket: SocketKey) -> impl Iterator<Item = &Rc<str>> {
+    pub(crate) fn of(&self, socket: SocketKey) -> Vec<Rc<str>> {
         let memberships = self.memberships.get(&socket).map_or(&[][..], Vec::as_slice);
-        memberships.iter().filter_map(|kept| self.entries.get(kept.room)).map(|room| &room.name)
+        let mut memberships = memberships.to_vec();
+        memberships.sort_unstable_by_key(|kept| kept.joined);
+        let rooms = memberships.iter().filter_map(|kept| self.entries.get(kept.room));
+        rooms.map(|room| Rc::clone(&room.name)).collect()
     }
 
     /// The members of a room; nobody where there is none of that name.
@@ -109,11 +118,16 @@ impl Rooms {
             self.by_name.remove(&room.name);
         } else if let Some(moved) = room.members.get(gone.position)
             && let Some(memberships) = self.memberships.get_mut(&moved.socket)
-            && let Some(kept) = memberships.iter_mut().find(|kept| kept.room == gone.room)
+            && let Ok(place) = find(memberships, gone.room)
         {
-            kept.position = gone.position;
+            memberships[place].position = gone.position;
         }
     }
+}
+
+/// Where the membership of a room is, or belongs.
+fn find(memberships: &[Membership], room: usize) -> Result<usize, usize> {
+    memberships.binary_search_by_key(&room, |kept| kept.room)
 }
 
 #[cfg(test)]
@@ -165,12 +179,24 @@ mod tests {
     }
 
     #[test]
+    fn rooms_are_told_in_the_order_they_were_joined() {
+        let mut rooms = Rooms::default();
+        for name in ["z", "a", "m", "b"] {
+            assert!(rooms.join(member(2), name, 10));
+            assert!(rooms.join(member(1), name, 10));
+        }
+        assert!(rooms.leave(member(2).socket, "a"));
+        assert!(rooms.join(member(2), "a", 10));
+        assert_eq!(rooms.of(member(2).socket), ["z", "m", "b", "a"].map(Rc::from));
+    }
+
+    #[test]
     fn a_socket_is_in_no_more_rooms_than_allowed() {
         let mut rooms = Rooms::default();
         assert!(rooms.join(member(1), "a", 1));
         assert!(!rooms.join(member(1), "b", 1));
         assert!(rooms.leave(member(1).socket, "a"));
         assert!(rooms.join(member(1), "b", 1));
-        assert_eq!(rooms.of(member(1).socket).map(|name| &**name).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(rooms.of(member(1).socket), [Rc::from("b")]);
     }
 }

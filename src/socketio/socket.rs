@@ -207,7 +207,7 @@ impl<'a> Socket<'a> {
     pub fn rooms(self) -> Vec<Rc<str>> {
         let state = self.hub.state.borrow();
         let Some(entry) = state.sockets.get(self.key) else { return Vec::new() };
-        state.namespaces.get(entry.namespace).rooms.of(self.key).map(Rc::clone).collect()
+        state.namespaces.get(entry.namespace).rooms.of(self.key)
     }
 
     /// A broadcast to the members of a room (or several), without this socket.

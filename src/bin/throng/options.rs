@@ -99,6 +99,9 @@ struct Engine {
     /// Compress polling answers from this size on; 0 never.
     #[arg(long, default_value_t = 1_024, value_name = "BYTES")]
     compression_threshold: usize,
+    /// Compress polling answers up to this size.
+    #[arg(long, default_value_t = 1_048_576, value_name = "BYTES")]
+    max_compression: usize,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -284,6 +287,7 @@ impl Engine {
         });
         engine.compression_bytes_min =
             (self.compression_threshold > 0).then_some(self.compression_threshold);
+        engine.compression_bytes_max = self.max_compression;
     }
 
     fn cors(&self) -> Option<Cors> {
