@@ -68,6 +68,7 @@ pub(crate) enum Lane {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Delivery {
     /// Queued; the flush at the end of the turn writes it, as far as the peer takes it.
     Queued,

@@ -284,7 +284,7 @@ fn disconnects_in_chains_end() {
         server.of("/").on_disconnecting(|socket, _| {
             // Each takes the next one along, deeper than handlers nest.
             let namespace = socket.namespace();
-            let mut ids = namespace.all().sockets().into_iter();
+            let mut ids = namespace.all().local_sockets().into_iter();
             if let Some(next) = ids.find_map(|id| namespace.socket(id)) {
                 next.disconnect();
             }

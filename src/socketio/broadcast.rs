@@ -107,8 +107,8 @@ impl<'a> BroadcastOperator<'a> {
         emitted
     }
 
-    /// The ids of the sockets that a message would reach now.
-    pub fn sockets(self) -> Vec<SocketId> {
+    /// The ids of the sockets of this server that a message would reach now.
+    pub fn local_sockets(self) -> Vec<SocketId> {
         let state = &mut *self.hub.state.borrow_mut();
         let keys = state.select(self.namespace, &self.selection);
         let entries = keys.into_iter().filter_map(|key| state.sockets.get(key));

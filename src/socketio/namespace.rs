@@ -164,7 +164,7 @@ impl<'a> Namespace<'a> {
 
     /// The members of one room.
     pub fn room(self, room: &str) -> Vec<SocketId> {
-        self.to(room).sockets()
+        self.to(room).local_sockets()
     }
 
     /// How many rooms there are, those that bear a socket's own id not counted.
