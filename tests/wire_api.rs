@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use common::{Running, WebSocket, handshake_polling, log, serve, serve_with};
 use throng::{
-    AckError, Args, Binary, Delivery, PostError, Refusal, Server, SessionMessage, Socket, SocketId,
+    AckError, Args, Binary, Delivery, PostError, Refusal, SessionMessage, Socket, SocketId,
 };
 
 /// Nothing else has been sent to the socket: the next message is this marker.
