@@ -126,18 +126,7 @@ impl Outboxes {
 
     /// Makes the outbox of a new session.
     pub(crate) fn open(&mut self, session: SessionKey, sink: Sink) {
-        let outbox = Outbox {
-            generation: generation(session),
-            head: NONE,
-            tail: NONE,
-            pushed_at: 0,
-            sink,
-            listed: None,
-            blocked: false,
-            messages: 0,
-            bytes: 0,
-            slow: None,
-        };
+        let outbox = Outbox { generation: session.generation(), sink, ..Outbox::vacant() };
         let index = session.index();
         if index < self.entries.len() {
             self.entries[index] = outbox;
@@ -184,7 +173,7 @@ impl Outboxes {
     pub(crate) fn push(&mut self, session: SessionKey, message: &Rc<Message>, lane: Lane) -> bool {
         let tick = self.tick;
         let Some(outbox) = self.entries.get_mut(session.index()) else { return false };
-        if outbox.generation != generation(session) || outbox.sink == Sink::Closed {
+        if outbox.generation != session.generation() || outbox.sink == Sink::Closed {
             return false;
         }
         let node = self.nodes.insert(Node { message: Rc::clone(message), next: NONE });
@@ -218,7 +207,8 @@ impl Outboxes {
         })
     }
 
-    /// Puts the session on a lane's list, unless it can't be written to now.
+    /// Puts the session on a lane's list. One that can't be written to now is listed too: its
+    /// limits are judged when its flush comes to nothing.
     pub(crate) fn list(&mut self, session: SessionKey, lane: Lane) {
         let Some(outbox) = self.entry(session) else { return };
         if outbox.listed == Some(lane) || outbox.listed == Some(Lane::Soon) {
@@ -270,7 +260,7 @@ impl Outboxes {
     /// Removes the first message of a session.
     pub(crate) fn pop(&mut self, session: SessionKey) -> Option<Rc<Message>> {
         let outbox = self.entries.get_mut(session.index())?;
-        if outbox.generation != generation(session) || outbox.head == NONE {
+        if outbox.generation != session.generation() || outbox.head == NONE {
             return None;
         }
         let node = self.nodes.remove(outbox.head as usize);
@@ -364,13 +354,13 @@ impl Outboxes {
     fn peek(&self, session: SessionKey) -> Option<&Outbox> {
         self.entries
             .get(session.index())
-            .filter(|outbox| outbox.generation == generation(session) && outbox.is_open())
+            .filter(|outbox| outbox.generation == session.generation() && outbox.is_open())
     }
 
     fn entry(&mut self, session: SessionKey) -> Option<&mut Outbox> {
         self.entries
             .get_mut(session.index())
-            .filter(|outbox| outbox.generation == generation(session) && outbox.is_open())
+            .filter(|outbox| outbox.generation == session.generation() && outbox.is_open())
     }
 }
 
@@ -397,10 +387,6 @@ impl Outbox {
 
 fn cost(bytes: usize, messages: usize) -> usize {
     bytes.saturating_add(messages.saturating_mul(MESSAGE_COST_BYTES))
-}
-
-fn generation(session: SessionKey) -> u32 {
-    session.generation()
 }
 
 const NONE: u32 = u32::MAX;

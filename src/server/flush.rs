@@ -5,7 +5,7 @@ use super::{Owner, Server};
 use crate::message::Form;
 use crate::outbox::{Lane, Sink};
 use crate::reactor::net::Net;
-use crate::slots::SessionKey;
+use crate::slots::{ConnectionKey, SessionKey};
 
 impl<N: Net> Server<N> {
     pub(super) fn flush_turn(&mut self) {
@@ -36,7 +36,9 @@ impl<N: Net> Server<N> {
 
     fn flush_session(&mut self, session: SessionKey, sink: Sink, lane: Lane) {
         match sink {
-            Sink::WebSocket(..) => self.flush_websocket(session, sink, lane),
+            Sink::WebSocket(connection, form) => {
+                self.flush_websocket(session, connection, form, lane);
+            }
             Sink::Poll => {
                 let state = &mut *self.hub.state.borrow_mut();
                 state.engine.flush_poll(self.now, session, &mut state.outboxes);
@@ -47,8 +49,13 @@ impl<N: Net> Server<N> {
     }
 
     /// Everything that waits for one client, in one write call.
-    fn flush_websocket(&mut self, session: SessionKey, sink: Sink, lane: Lane) {
-        let Sink::WebSocket(connection, form) = sink else { return };
+    fn flush_websocket(
+        &mut self,
+        session: SessionKey,
+        connection: ConnectionKey,
+        form: Form,
+        lane: Lane,
+    ) {
         let mut messages = std::mem::take(&mut self.messages);
         self.hub.state.borrow().outboxes.peek_into(session, MESSAGES_MAX, &mut messages);
         let flushed = self.reactor.flush(self.now.monotonic, connection, &messages, form);
