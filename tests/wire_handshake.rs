@@ -6,9 +6,6 @@
 //! < 0{"sid":"...","upgrades":["websocket"],"pingInterval":25000,...}
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
-
 mod common;
 
 use std::time::Duration;

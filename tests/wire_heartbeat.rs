@@ -5,14 +5,11 @@
 //! < 2     > 3
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
-
 mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Frame, Running, WebSocket, handshake_polling, log, serve_with};
+use common::{Frame, Running, WebSocket, declare_echo, handshake_polling, log, serve_with};
 
 const INTERVAL: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -28,14 +25,7 @@ fn with_times(interval: Duration, timeout: Duration) -> (Running, common::Log) {
             config.engine.ping_interval = interval;
             config.engine.ping_timeout = timeout;
         },
-        move |server| {
-            server
-                .of("/")
-                .on_raw("echo", |socket, args, _| {
-                    socket.emit("echo", args);
-                })
-                .on_disconnect(move |_, reason| tell.send(reason.to_string()).unwrap());
-        },
+        move |server| declare_echo(server, tell),
     );
     (server, told)
 }

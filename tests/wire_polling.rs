@@ -6,29 +6,19 @@
 //! > GET                          < 40{"sid":"..."}
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
-
 mod common;
 
 use std::time::Duration;
 
-use common::{Poller, Running, SOON, Wire, engine_get, handshake_polling, log, serve, serve_with};
+use common::{
+    Poller, Running, SOON, Wire, declare_echo, engine_get, handshake_polling, log, serve,
+    serve_with,
+};
 use throng::{Binary, DisconnectReason};
-
-/// A server that tells of each disconnect and echoes `echo`.
-fn echo(server: &mut throng::Server, tell: std::sync::mpsc::Sender<String>) {
-    server
-        .of("/")
-        .on_raw("echo", |socket, args, _| {
-            socket.emit("echo", args);
-        })
-        .on_disconnect(move |_, reason| tell.send(reason.to_string()).unwrap());
-}
 
 fn echoing() -> (Running, common::Log) {
     let (tell, told) = log();
-    (serve(move |server| echo(server, tell)), told)
+    (serve(move |server| declare_echo(server, tell)), told)
 }
 
 #[test]
@@ -180,7 +170,7 @@ fn a_post_that_is_too_large_is_413_and_the_session_lives() {
     let (tell, _told) = log();
     let server = serve_with(
         |config| config.engine.payload_bytes_max = 1_000,
-        move |server| echo(server, tell),
+        move |server| declare_echo(server, tell),
     );
     let mut poller = handshake_polling(&server);
     poller.join();
@@ -329,7 +319,7 @@ fn a_session_closed_by_the_server_answers_the_held_get_with_1() {
 #[test]
 fn a_session_closed_without_a_held_get_tells_the_next_one() {
     let (tell, told) = log();
-    let server = serve(move |server| echo(server, tell));
+    let server = serve(move |server| declare_echo(server, tell));
     let mut poller = handshake_polling(&server);
     poller.join();
     poller.post("42/other,[\"x\"]");
@@ -472,7 +462,7 @@ fn a_get_may_wait_longer_than_a_request_may_take() {
             config.http.keep_alive_timeout = Duration::from_millis(50);
             config.engine.ping_interval = Duration::from_millis(400);
         },
-        move |server| echo(server, tell),
+        move |server| declare_echo(server, tell),
     );
     let mut poller = handshake_polling(&server);
     poller.getter.set_patience(SOON);

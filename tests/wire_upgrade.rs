@@ -5,30 +5,19 @@
 //! > 2probe    < 3probe    > 5
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
-
 mod common;
 
 use std::time::Duration;
 
 use common::{
-    Poller, Running, SILENCE, WebSocket, Wire, handshake_polling, log, masked_frame, serve,
-    serve_with, upgrade_head,
+    Poller, Running, SILENCE, WebSocket, Wire, declare_echo, handshake_polling, log, masked_frame,
+    serve, serve_with, upgrade_head,
 };
 use throng::Transport;
 
 fn echoing() -> (Running, common::Log) {
     let (tell, told) = log();
-    let server = serve(move |server| {
-        server
-            .of("/")
-            .on_raw("echo", |socket, args, _| {
-                socket.emit("echo", args);
-            })
-            .on_disconnect(move |_, reason| tell.send(reason.to_string()).unwrap());
-    });
-    (server, told)
+    (serve(move |server| declare_echo(server, tell)), told)
 }
 
 fn probing(server: &Running) -> (Poller<'_>, WebSocket) {

@@ -5,23 +5,14 @@
 //! > 81 85 <mask> 42["echo"]      < 81 0a 42["echo"]
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![allow(clippy::redundant_closure_for_method_calls, reason = "`|io|` says what is asked")]
-
 mod common;
 
-use common::{Frame, Running, WebSocket, Wire, log, masked_frame, serve, serve_with, upgrade_head};
+use common::{
+    Frame, Running, WebSocket, Wire, declare_echo, log, masked_frame, serve, serve_with,
+    upgrade_head,
+};
 use throng::Binary;
 use throng::config::Config;
-
-fn declare(server: &mut throng::Server, tell: std::sync::mpsc::Sender<String>) {
-    server
-        .of("/")
-        .on_raw("echo", |socket, args, _| {
-            socket.emit("echo", args);
-        })
-        .on_disconnect(move |_, reason| tell.send(reason.to_string()).unwrap());
-}
 
 fn echoing() -> (Running, common::Log) {
     configured(|_| {})
@@ -29,7 +20,7 @@ fn echoing() -> (Running, common::Log) {
 
 fn configured(configure: impl FnOnce(&mut Config) + Send + 'static) -> (Running, common::Log) {
     let (tell, told) = log();
-    (serve_with(configure, move |server| declare(server, tell)), told)
+    (serve_with(configure, move |server| declare_echo(server, tell)), told)
 }
 
 #[test]

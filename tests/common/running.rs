@@ -112,3 +112,13 @@ impl Log {
         self.told.try_iter().collect()
     }
 }
+
+/// An application that echoes `echo`, and tells the reason of each disconnect.
+pub(crate) fn declare_echo(server: &Server, tell: std::sync::mpsc::Sender<String>) {
+    server
+        .of("/")
+        .on_raw("echo", |socket, args, _| {
+            socket.emit("echo", args);
+        })
+        .on_disconnect(move |_, reason| tell.send(reason.to_string()).unwrap());
+}
