@@ -76,7 +76,7 @@ pub enum WebSocketEvent<'a> {
 }
 
 impl WebSocket<'_> {
-    /// Queues a text message. While more than the soft limit of outgoing bytes waits for a peer,
+    /// Queues a text message. While more than 1 MiB, or more than 4,096 messages, wait for a peer,
     /// nothing is read from it, so an echo can't grow without bound.
     pub fn send_text(self, text: &str) {
         self.send(TEXT_FRAME, text.as_bytes());

@@ -237,12 +237,19 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 
     /// Turns the connection into a WebSocket: `head` is the answer 101. Its limits are the
-    /// reactor's unless it brings its own.
-    pub(crate) fn upgrade(&mut self, key: ConnectionKey, head: Vec<u8>, limits: Option<Limits>) {
+    /// reactor's, but for the size of a message where one is given.
+    pub(crate) fn upgrade(
+        &mut self,
+        key: ConnectionKey,
+        head: Vec<u8>,
+        message_bytes_max: Option<usize>,
+    ) {
         self.queue(key, Chunk::from(head));
         self.set_deadline(key, None);
+        let shared = self.websocket_limits;
+        let own = message_bytes_max.map(|bytes| Limits { message_bytes_max: bytes, ..shared });
         let Some(connection) = self.connection_mut(key) else { return };
-        connection.speaks = Speaks::WebSocket(Decoder::new(), limits.map(Box::new));
+        connection.speaks = Speaks::WebSocket(Decoder::new(), own.map(Box::new));
         if connection.kept.is_some() {
             self.list_ready(key);
         }

@@ -8,7 +8,7 @@ use crate::http::{Request, Response, Status};
 use crate::reactor::net::Net;
 use crate::slots::{ConnectionKey, SessionKey};
 use crate::socketio::{Io, Opening, guard};
-use crate::websocket::{Acceptance, Handshake, HandshakeError, Limits};
+use crate::websocket::{Acceptance, Handshake, HandshakeError};
 
 /// A handshake whose admission is being decided.
 #[derive(Debug)]
@@ -68,9 +68,7 @@ impl<N: Net> Server<N> {
         } else if request.is_websocket_upgrade()
             && let Some((endpoint, message_bytes_max)) = self.endpoints.find(request.path())
         {
-            let fragments_max = self.hub.state.borrow().engine.config().fragments_max;
-            let limits = Limits { message_bytes_max, fragments_max };
-            if self.upgrade(key, &request, Some(limits)) {
+            if self.upgrade(key, &request, Some(message_bytes_max)) {
                 self.reactor.set_owner(key, Owner::Endpoint(endpoint));
                 self.endpoints.handle(&self.hub, endpoint, key, WebSocketEvent::Open);
             }
@@ -229,12 +227,17 @@ impl<N: Net> Server<N> {
     }
 
     /// Answers 101 and makes the connection a WebSocket, or refuses what is no proper handshake.
-    fn upgrade(&mut self, key: ConnectionKey, request: &Request, limits: Option<Limits>) -> bool {
+    fn upgrade(
+        &mut self,
+        key: ConnectionKey,
+        request: &Request,
+        message_bytes_max: Option<usize>,
+    ) -> bool {
         match accept(request) {
             Ok((acceptance, protocol)) => {
                 let headers = self.hub.state.borrow().engine.websocket_headers(request);
                 let head = switching_protocols(&acceptance, protocol.as_deref(), &headers);
-                self.reactor.upgrade(key, head, limits);
+                self.reactor.upgrade(key, head, message_bytes_max);
                 true
             }
             Err(error) => {
