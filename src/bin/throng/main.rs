@@ -3,6 +3,8 @@
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
 mod application;
+mod bench;
+mod doctor;
 mod options;
 mod serve;
 

@@ -1,0 +1,7 @@
+//! `throng bench`: the load generator.
+
+pub(crate) mod latency;
+pub(crate) mod options;
+pub(crate) mod payload;
+pub(crate) mod plan;
+pub(crate) mod report;

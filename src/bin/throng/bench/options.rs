@@ -1,0 +1,339 @@
+//! The command line of `throng bench`.
+//!
+//! ```text
+//! throng bench broadcast http://127.0.0.1:3000 --clients 1000 --rate 5 --duration 30s --pid 4711
+//! ```
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// What `throng bench` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Open connections: the ceiling of their rate, or the time each takes at a given rate.
+    Connect(Load),
+    /// Hold connections through their heartbeats: memory and processor time per connection.
+    Idle(Load),
+    /// Send to everybody on schedule: latency of each delivery, and of the last of each broadcast.
+    Broadcast(Broadcast),
+    /// Send an event and wait for its echo: round trips.
+    Echo(Load),
+    /// Send an event and wait for its acknowledgement: round trips.
+    Ack(Load),
+    /// Send to rooms of various sizes: latency of each delivery.
+    Rooms(Rooms),
+    /// Acknowledgements of a few clients while everybody is broadcast to: what they feel of it.
+    Mixed(Mixed),
+    /// Broadcasts while some clients read slowly or not at all: what the others feel of it.
+    Slow(Slow),
+    /// Broadcasts while clients come and go.
+    Churn(Churn),
+    /// All connections drop and come back at once: how long until everybody is back.
+    Storm(Storm),
+    /// Write results of earlier runs into one page or table.
+    Report(Render),
+    /// Compare two results; the exit code tells whether the second is worse.
+    Compare(Compare),
+    /// A worker process of a run with --workers; speaks lines of JSON.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// What every scenario takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Load {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) clients: Clients,
+    #[command(flatten)]
+    pub(crate) traffic: Traffic,
+    #[command(flatten)]
+    pub(crate) process: Process,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Target")]
+pub(crate) struct Target {
+    /// The server.
+    #[arg(default_value = "http://localhost:3000")]
+    pub(crate) url: String,
+    /// Path that belongs to Engine.IO.
+    #[arg(long, default_value = "/socket.io/")]
+    pub(crate) path: String,
+    /// Namespace to join.
+    #[arg(long, default_value = "/")]
+    pub(crate) namespace: String,
+    /// How clients speak.
+    #[arg(long, value_enum, default_value_t = Transport::Websocket)]
+    pub(crate) transport: Transport,
+    /// What stands on the connection; with `websocket` nothing but its handshake and messages.
+    #[arg(long, value_enum, default_value_t = Protocol::SocketIo)]
+    pub(crate) protocol: Protocol,
+    /// Process of the server, to watch its processor time and memory; may be given several times.
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Vec<u32>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Clients")]
+pub(crate) struct Clients {
+    /// How many clients connect.
+    #[arg(long, short = 'c', default_value_t = 1_000)]
+    pub(crate) clients: u32,
+    /// Connections opened per second; by default as fast as the server takes them.
+    #[arg(long, value_name = "PER SECOND")]
+    pub(crate) connect_rate: Option<f64>,
+    /// Most connections on their way at a time.
+    #[arg(long, default_value_t = 256, value_name = "COUNT")]
+    pub(crate) at_once: u32,
+    /// How long a connection may take.
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = time)]
+    pub(crate) connect_timeout: Duration,
+    /// Addresses that clients connect from, such as 127.0.0.0/16; by default the system decides,
+    /// and on loopback 127.0.0.2 and its neighbours.
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) source: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Traffic")]
+pub(crate) struct Traffic {
+    /// Sends per second, over all senders; by default 5 broadcasts or 1,000 questions.
+    #[arg(long, short = 'r', value_name = "PER SECOND")]
+    pub(crate) rate: Option<f64>,
+    /// How sends are spread over time.
+    #[arg(long, value_enum, default_value_t = Arrivals::Fixed)]
+    pub(crate) arrivals: Arrivals,
+    /// Closed loop: the next send waits for the answers to the one before. Finds a peak; its
+    /// latencies hide what users would wait.
+    #[arg(long, conflicts_with = "rate")]
+    pub(crate) closed: bool,
+    /// Sends on their way at a time, per sender, in a closed loop.
+    #[arg(long, default_value_t = 1, value_name = "COUNT", requires = "closed")]
+    pub(crate) in_flight: u32,
+    /// Bytes of payload in each event.
+    #[arg(long, default_value_t = 64, value_name = "BYTES")]
+    pub(crate) payload: usize,
+    /// Send the payload as a binary attachment.
+    #[arg(long)]
+    pub(crate) binary: bool,
+    /// Name of the event, where the server has another.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) event: Option<String>,
+    /// Traffic before the measurement, left out of the latencies.
+    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = time)]
+    pub(crate) warmup: Duration,
+    /// How long to measure.
+    #[arg(long, short = 'd', default_value = "10s", value_name = "TIME", value_parser = time)]
+    pub(crate) duration: Duration,
+    /// How long to wait for what is missing after the last send.
+    #[arg(long, default_value = "5s", value_name = "TIME", value_parser = time)]
+    pub(crate) drain: Duration,
+    /// Seed of everything that chance decides.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Find the greatest load that keeps these limits, such as p99=50ms,loss=0.
+    #[arg(long, value_name = "LIMITS")]
+    pub(crate) until: Option<String>,
+    /// Run at each of these rates, such as 5,10,20,40: latency against load.
+    #[arg(long, value_name = "RATES", value_delimiter = ',', conflicts_with = "until")]
+    pub(crate) sweep: Vec<f64>,
+    /// What --until varies.
+    #[arg(long, value_enum, default_value_t = Varied::Rate, requires = "until")]
+    pub(crate) vary: Varied,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Generator")]
+pub(crate) struct Process {
+    /// Threads that share the clients.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) threads: u32,
+    /// Processes that share the clients, each with its own descriptors.
+    #[arg(long, default_value_t = 0, conflicts_with = "threads")]
+    pub(crate) workers: u32,
+    /// Processor that the generator is bound to.
+    #[arg(long, value_name = "CPU")]
+    pub(crate) pin: Option<usize>,
+    /// Who stamps a receipt.
+    #[arg(long, value_enum, default_value_t = Stamps::Kernel)]
+    pub(crate) stamps: Stamps,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// Write the result, in the schema throng-bench/1; - for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write an HDR log.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hdr: Option<PathBuf>,
+    /// Write a page with charts.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// What is measured, in a word, for tables of several results.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) label: Option<String>,
+    /// No progress and no table.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// `throng bench broadcast`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Broadcast {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// Clients that send; they receive too.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) publishers: u32,
+}
+
+/// `throng bench rooms`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Rooms {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// How many rooms there are; each client is in one.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) rooms: u32,
+    /// How clients are spread over them.
+    #[arg(long, value_enum, default_value_t = RoomSizes::Zipf)]
+    pub(crate) sizes: RoomSizes,
+}
+
+/// `throng bench mixed`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Mixed {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// Clients that ask for acknowledgements, in a thread of their own.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) askers: u32,
+    /// Questions per second, over all askers.
+    #[arg(long, default_value_t = 200.0, value_name = "PER SECOND")]
+    pub(crate) ask_rate: f64,
+}
+
+/// `throng bench slow`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Slow {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// Share of clients that read slowly.
+    #[arg(long, default_value_t = 0.1)]
+    pub(crate) share: f64,
+    /// Bytes per second that each of them reads; 0 is nothing at all.
+    #[arg(long, default_value_t = 0, value_name = "PER SECOND")]
+    pub(crate) read_rate: u64,
+}
+
+/// `throng bench churn`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Churn {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// Clients that go and come back per second.
+    #[arg(long, default_value_t = 100.0, value_name = "PER SECOND")]
+    pub(crate) churn_rate: f64,
+    /// Share of clients that come and go; the others stay.
+    #[arg(long, default_value_t = 0.5)]
+    pub(crate) share: f64,
+}
+
+/// `throng bench storm`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Storm {
+    #[command(flatten)]
+    pub(crate) load: Load,
+}
+
+/// `throng bench report`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Render {
+    /// Results written with --json; those of one label are rounds of one thing.
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// Write a page with charts.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the charts as SVG files into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) charts: Option<PathBuf>,
+    /// Print a table in Markdown: medians over the rounds, lowest and greatest.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// Label whose medians the others are divided by.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) baseline: Option<String>,
+}
+
+/// `throng bench compare`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Compare {
+    /// The result that holds so far.
+    pub(crate) before: PathBuf,
+    /// The result to judge.
+    pub(crate) after: PathBuf,
+    /// What may get worse by how much, such as p99=10%,server-cpu=5%,throughput=5%.
+    #[arg(long, default_value = "p50=10%,p99=10%,server-cpu=10%,throughput=5%")]
+    pub(crate) threshold: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// WebSocket from the beginning.
+    Websocket,
+    /// Long-polling only.
+    Polling,
+    /// Long-polling, then the upgrade to WebSocket, as browsers do.
+    Upgrade,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Engine.IO 4 and Socket.IO 5.
+    SocketIo,
+    /// WebSocket alone: a client is connected when its handshake is answered.
+    Websocket,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Arrivals {
+    /// In equal distances.
+    Fixed,
+    /// At random, independent of one another, as users do.
+    Poisson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoomSizes {
+    /// All of one size.
+    Equal,
+    /// The largest first, each next one smaller by its rank.
+    Zipf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stamps {
+    /// The kernel, when the bytes arrived: the generator's own delay is not in the latencies.
+    Kernel,
+    /// The generator, when it read them.
+    User,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Varied {
+    Rate,
+    Clients,
+}
+
+fn time(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
+}

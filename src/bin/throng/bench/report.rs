@@ -1,0 +1,259 @@
+//! The result of one run, as `--json` writes it: the documented schema `throng-bench/1`.
+//!
+//! Fields are only ever added; a changed meaning gets a new number. Times end in their unit.
+//!
+//! ```text
+//! {"schema":"throng-bench/1","label":"throng","verdict":{"valid":true,"reasons":[],..},..}
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::latency::{Latencies, Measure, Percentiles};
+use super::plan::Plan;
+use crate::doctor::Fingerprint;
+
+/// One run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// `throng-bench/1`
+    pub(crate) schema: String,
+    /// What was measured, in a word: the name of a column.
+    pub(crate) label: String,
+    /// The generator and its version.
+    pub(crate) program: String,
+    /// When the run began, RFC 3339 in UTC.
+    pub(crate) started_at: String,
+    /// The exact command, program first.
+    pub(crate) command: Vec<String>,
+    pub(crate) plan: Plan,
+    pub(crate) verdict: Verdict,
+    pub(crate) phases: Phases,
+    pub(crate) connections: Connections,
+    pub(crate) traffic: Traffic,
+    /// Only measures that have samples.
+    pub(crate) latencies: Vec<Latency>,
+    /// Measured broadcasts in the order of their intended sends; the first 10,000 of them.
+    pub(crate) broadcasts: Vec<Broadcast>,
+    /// From the first connection on, a second each.
+    pub(crate) intervals: Vec<Interval>,
+    pub(crate) generator: Generator,
+    /// What the server's process used, where `--pid` names it.
+    pub(crate) server: Option<ServerUse>,
+    /// Steps of a capacity search or a sweep; the rest of the report is its best step's.
+    pub(crate) search: Option<Search>,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// Whether the figures may be believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) valid: bool,
+    /// Why not, a sentence each; empty if and only if valid.
+    pub(crate) reasons: Vec<String>,
+    /// What a reader should know although the run is valid.
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Phases {
+    pub(crate) connect_seconds: f64,
+    /// Traffic that counts for completeness, but not for latencies.
+    pub(crate) warmup_seconds: f64,
+    pub(crate) measured_seconds: f64,
+    /// From the last intended send to the last delivery.
+    pub(crate) drain_seconds: f64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Connections {
+    pub(crate) wanted: u64,
+    /// Connected when the traffic began.
+    pub(crate) connected: u64,
+    /// Attempts that failed.
+    pub(crate) failed: u64,
+    /// Ended without our asking.
+    pub(crate) lost: u64,
+    /// Connected per second of the connect phase.
+    pub(crate) per_second: f64,
+    /// How they ended or failed, most frequent first.
+    pub(crate) failures: Vec<Failure>,
+    /// Heartbeats answered.
+    pub(crate) pings: u64,
+    /// Further connects in the run: by churn and storms.
+    pub(crate) reconnected: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) what: String,
+    pub(crate) count: u64,
+}
+
+/// Counts of the whole run, warm-up included, but for the rates.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Traffic {
+    /// Broadcasts or questions sent.
+    pub(crate) sent: u64,
+    /// Deliveries or answers that had to come.
+    pub(crate) expected: u64,
+    /// Of those, how many came, each counted once.
+    pub(crate) received: u64,
+    pub(crate) missing: u64,
+    pub(crate) duplicated: u64,
+    pub(crate) reordered: u64,
+    /// Wrong checksum, length or run.
+    pub(crate) corrupted: u64,
+    /// Events to whom they were not meant for.
+    pub(crate) stray: u64,
+    /// Sends that the generator could not make, for want of a writable connection.
+    pub(crate) unsent: u64,
+    /// Deliveries to clients that read slowly on purpose, judged by nobody.
+    pub(crate) slow_received: u64,
+    pub(crate) sent_per_second: f64,
+    pub(crate) received_per_second: f64,
+    pub(crate) received_bytes: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Latency {
+    pub(crate) measure: Measure,
+    /// From where to where it runs.
+    pub(crate) definition: String,
+    pub(crate) count: u64,
+    pub(crate) min_ns: u64,
+    pub(crate) max_ns: u64,
+    /// `null` where fewer than ten samples lie beyond.
+    pub(crate) percentiles_ns: Percentiles,
+    /// HDR histogram, version 2, compressed, base64; nanoseconds.
+    pub(crate) histogram: String,
+}
+
+impl Latency {
+    pub(crate) fn new(measure: Measure, latencies: &Latencies) -> Self {
+        Self {
+            measure,
+            definition: measure.definition().to_owned(),
+            count: latencies.count(),
+            min_ns: latencies.min_ns(),
+            max_ns: latencies.max_ns(),
+            percentiles_ns: latencies.percentiles(),
+            histogram: latencies.encode(),
+        }
+    }
+}
+
+/// One broadcast; times run from its intended send.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Broadcast {
+    /// From the begin of the measurement.
+    pub(crate) at_seconds: f64,
+    pub(crate) first_ns: u64,
+    pub(crate) last_ns: u64,
+    pub(crate) received: u64,
+    pub(crate) expected: u64,
+}
+
+/// One second of the run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Interval {
+    /// Its begin, from the first connection.
+    pub(crate) at_seconds: f64,
+    pub(crate) seconds: f64,
+    pub(crate) phase: Phase,
+    /// At its end.
+    pub(crate) connected: u64,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    /// Of the run's first measure: deliveries, round trips or connects.
+    pub(crate) percentiles_ns: Percentiles,
+    pub(crate) max_ns: u64,
+    /// Share of one core: 1.0 is a whole one.
+    pub(crate) generator_cpu: f64,
+    pub(crate) server_cpu: Option<f64>,
+    pub(crate) server_resident_bytes: Option<u64>,
+    /// Memory of all TCP sockets of the machine, as the kernel counts it.
+    pub(crate) kernel_socket_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phase {
+    #[default]
+    Connect,
+    Warmup,
+    Measure,
+    Drain,
+}
+
+/// What the generator says of itself, measured part only.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Generator {
+    pub(crate) threads: Vec<ThreadUse>,
+    pub(crate) cpu_seconds: f64,
+    /// Over deliveries and answers of the measured part.
+    pub(crate) cpu_us_per_delivery: Option<f64>,
+    /// Most connections that one wait found readable.
+    pub(crate) backlog_max: u64,
+    /// Whether receipts were stamped by the kernel.
+    pub(crate) kernel_stamps: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ThreadUse {
+    pub(crate) name: String,
+    pub(crate) cpu_seconds: f64,
+    /// Share of one core in the measured part.
+    pub(crate) core_share: f64,
+}
+
+/// What the server's process used, measured part only where nothing else is said.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ServerUse {
+    pub(crate) pids: Vec<u32>,
+    pub(crate) cpu_user_seconds: f64,
+    pub(crate) cpu_system_seconds: f64,
+    /// Share of one core.
+    pub(crate) core_share: f64,
+    /// Over deliveries and answers of the measured part.
+    pub(crate) cpu_us_per_delivery: Option<f64>,
+    /// Over the connections of the connect phase.
+    pub(crate) cpu_us_per_connect: Option<f64>,
+    /// Share of one core while the connections were opened.
+    pub(crate) connect_core_share: f64,
+    pub(crate) resident_before_bytes: u64,
+    /// When all were connected.
+    pub(crate) resident_connected_bytes: u64,
+    pub(crate) resident_max_bytes: u64,
+    pub(crate) resident_bytes_per_connection: Option<f64>,
+    /// The kernel's socket memory at its most, both ends, all of the machine.
+    pub(crate) kernel_socket_bytes_max: u64,
+    pub(crate) kernel_socket_bytes_per_connection: Option<f64>,
+    pub(crate) voluntary_switches: u64,
+    pub(crate) involuntary_switches: u64,
+}
+
+/// A search for the greatest load that keeps the limits, or a sweep over given ones.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Search {
+    /// What is varied: `rate` or `clients`.
+    pub(crate) varied: String,
+    /// As given, such as `p99=50ms,loss=0`; empty for a sweep.
+    pub(crate) limits: String,
+    pub(crate) steps: Vec<Step>,
+    /// The greatest load that kept them.
+    pub(crate) found: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) load: f64,
+    pub(crate) kept: bool,
+    /// Which limit broke, or why the step is invalid.
+    pub(crate) why: String,
+    pub(crate) percentiles_ns: Percentiles,
+    pub(crate) received_per_second: f64,
+    pub(crate) server_cpu: Option<f64>,
+    pub(crate) generator_cpu: f64,
+}
+
+pub(crate) const SCHEMA: &str = "throng-bench/1";
