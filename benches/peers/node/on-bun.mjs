@@ -14,14 +14,14 @@ declare(io);
 
 const { fetch, ...handler } = engine.handler();
 const server = Bun.serve({
-    ...handler,
-    hostname: "127.0.0.1",
-    port: portWanted(),
-    development: false,
-    fetch(request, server) {
-        return new URL(request.url).pathname === "/healthz"
-            ? new Response("ok")
-            : fetch(request, server);
-    },
+  ...handler,
+  hostname: "127.0.0.1",
+  port: portWanted(),
+  development: false,
+  fetch(request, server) {
+    return new URL(request.url).pathname === "/healthz"
+      ? new Response("ok")
+      : fetch(request, server);
+  },
 });
 announce(server.port);

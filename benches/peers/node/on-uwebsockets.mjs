@@ -14,7 +14,7 @@ import { announce, declare, portWanted } from "./application.mjs";
 // The binary itself: the package would fall back to JavaScript without an error.
 const { platform, arch, versions } = process;
 const { App, us_socket_local_port: localPort } = createRequire(import.meta.url)(
-    `@trufflesuite/uws-js-unofficial/binaries/uws_${platform}_${arch}_${versions.modules}.node`,
+  `@trufflesuite/uws-js-unofficial/binaries/uws_${platform}_${arch}_${versions.modules}.node`,
 );
 
 const app = App();
@@ -24,8 +24,8 @@ declare(io);
 
 app.get("/healthz", (response) => response.end("ok"));
 app.listen("127.0.0.1", portWanted(), (listening) => {
-    if (!listening) {
-        throw new Error(`can't listen on port ${portWanted()}`);
-    }
-    announce(localPort(listening));
+  if (!listening) {
+    throw new Error(`can't listen on port ${portWanted()}`);
+  }
+  announce(localPort(listening));
 });
