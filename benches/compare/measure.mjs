@@ -39,7 +39,7 @@ async function measurePair(run, pair, comparison) {
     const command = [
       ...generator,
       await child.url(),
-      ...(server.generator ?? []),
+      ...(server.generator?.(scenario) ?? []),
       ...["--pid", String(child.pid), "--pin", String(comparison.generatorCore)],
       ...["--label", label, "--json", file, "--quiet"],
     ];

@@ -6,10 +6,13 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { relative } from "node:path";
 
+import { installNodePackages } from "./build.mjs";
+import { checkApplication } from "./check.mjs";
 import { measure } from "./measure.mjs";
 import { readOptions, takesPart } from "./options.mjs";
+import { startServer } from "./processes.mjs";
 import { minutes, Progress } from "./progress.mjs";
-import { servers } from "./servers.mjs";
+import { NODE_PEERS, servers } from "./servers.mjs";
 import { writeTables } from "./tables.mjs";
 
 try {
@@ -34,15 +37,21 @@ async function main(options) {
   console.log(`${minutes((Date.now() - begun) / 1000)} in all`);
 }
 
-/** A peer that can't be built is left out and told; without throng there is nothing to compare. */
+/**
+ * A peer that can't be built, or doesn't serve the application, is left out and told; without throng
+ * there is nothing to compare.
+ */
 async function build(wanted) {
   const programs = new Map();
   const leftOut = [];
+  await installNodePackages(NODE_PEERS);
   for (const server of wanted) {
     console.log(`building ${server.name}`);
     try {
       const path = await server.build();
-      programs.set(server, path && relative(".", path));
+      const program = path && relative(".", path);
+      await check(server, program);
+      programs.set(server, program);
     } catch (error) {
       if (server.name === "throng") {
         throw error;
@@ -52,6 +61,18 @@ async function build(wanted) {
     }
   }
   return { programs, leftOut };
+}
+
+async function check(server, program) {
+  if (server.partial) {
+    return;
+  }
+  const child = startServer(server.start(program, {}));
+  try {
+    await checkApplication(await child.url());
+  } finally {
+    await child.end();
+  }
 }
 
 function describe(options, programs, leftOut) {
