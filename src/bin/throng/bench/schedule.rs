@@ -220,9 +220,8 @@ mod tests {
     #[test]
     fn shards_make_the_whole_schedule_together() {
         for whole in [fixed(3.0, 5), poisson(3.0, 9)] {
-            let mut parts: Vec<u64> = (0..4)
-                .flat_map(|shard| take(&mut whole.clone().part(shard, 4), 25))
-                .collect();
+            let mut parts: Vec<u64> =
+                (0..4).flat_map(|shard| take(&mut whole.clone().part(shard, 4), 25)).collect();
             parts.sort_unstable();
             assert_eq!(parts, take(&mut whole.clone(), 100));
         }

@@ -27,10 +27,8 @@ pub(crate) fn resolve(url: &str) -> Result<Target, TargetError> {
     let found = (parts.name.as_str(), parts.port).to_socket_addrs().map_err(|error| {
         TargetError::Unresolved { name: parts.name.clone(), error: error.kind() }
     })?;
-    let address = preferred(found).ok_or(TargetError::Unresolved {
-        name: parts.name,
-        error: io::ErrorKind::NotFound,
-    })?;
+    let address = preferred(found)
+        .ok_or(TargetError::Unresolved { name: parts.name, error: io::ErrorKind::NotFound })?;
     Ok(Target { address, host: parts.host })
 }
 
@@ -194,7 +192,8 @@ mod tests {
 
     #[test]
     fn loopback_is_known_by_its_name_and_its_addresses() {
-        for url in ["http://localhost:1", "http://127.3.2.1:1", "http://[::1]:1", "ws://LOCALHOST"] {
+        for url in ["http://localhost:1", "http://127.3.2.1:1", "http://[::1]:1", "ws://LOCALHOST"]
+        {
             assert!(is_loopback(url), "{url}");
         }
         for url in ["http://10.0.0.1:1", "http://example.org:1", "localhost:1"] {
