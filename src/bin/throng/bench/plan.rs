@@ -527,7 +527,7 @@ const STREAMS_MAX: u32 = 1 << 16;
 const PAYLOAD_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::Parser;
 
     use super::*;
@@ -544,7 +544,7 @@ mod tests {
         Plan::from_options(&command.bench).map(|(plan, _)| plan)
     }
 
-    fn plan(line: &str) -> Plan {
+    pub(crate) fn plan(line: &str) -> Plan {
         planned(line).expect("a plan")
     }
 
