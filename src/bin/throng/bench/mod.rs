@@ -4,6 +4,7 @@ pub(crate) mod descriptors;
 pub(crate) mod latency;
 pub(crate) mod options;
 pub(crate) mod payload;
+pub(crate) mod percentile;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod rooms;
