@@ -5,3 +5,4 @@ pub(crate) mod options;
 pub(crate) mod payload;
 pub(crate) mod plan;
 pub(crate) mod report;
+pub(crate) mod watch;
