@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::latency::{Latencies, Measure, Percentiles};
-use super::plan::{Plan, Scenario};
+use super::plan::Plan;
 use crate::doctor::Fingerprint;
 
 /// One run.
@@ -44,24 +44,6 @@ pub(crate) struct Report {
     pub(crate) fingerprint: Fingerprint,
 }
 
-impl Report {
-    /// Of what its reader looks at first; `None` where that has no samples.
-    pub(crate) fn first_measure(&self) -> Option<&Latency> {
-        self.latency(self.plan.scenario.first_measure())
-    }
-
-    pub(crate) fn latency(&self, measure: Measure) -> Option<&Latency> {
-        self.latencies.iter().find(|latency| latency.measure == measure && latency.count > 0)
-    }
-
-    /// Share of one core that the watched server used in the part of the run that counts.
-    pub(crate) fn server_core_share(&self) -> Option<f64> {
-        let server = self.server.as_ref()?;
-        let is_connect = self.plan.scenario == Scenario::Connect;
-        Some(if is_connect { server.connect_core_share } else { server.core_share })
-    }
-}
-
 /// Whether the figures may be believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Verdict {
@@ -91,7 +73,7 @@ pub(crate) struct Connections {
     pub(crate) failed: u64,
     /// Ended without our asking.
     pub(crate) lost: u64,
-    /// Of those that read slowly on purpose; not among the lost.
+    /// Of those that read slowly on purpose.
     pub(crate) slow_lost: u64,
     /// Connected per second of the connect phase.
     pub(crate) per_second: f64,
@@ -216,8 +198,6 @@ pub(crate) struct Generator {
     pub(crate) backlog_max: u64,
     /// Whether receipts were stamped by the kernel.
     pub(crate) kernel_stamps: bool,
-    /// The most that the wall clock was set forward or back in the run, against the monotonic one.
-    pub(crate) clock_step_ns: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -234,6 +214,8 @@ pub(crate) struct ServerUse {
     pub(crate) pids: Vec<u32>,
     pub(crate) cpu_user_seconds: f64,
     pub(crate) cpu_system_seconds: f64,
+    /// All of it, from the scheduler's clock where that can be read.
+    pub(crate) cpu_seconds: f64,
     /// Share of one core.
     pub(crate) core_share: f64,
     /// Over deliveries and answers of the measured part.
