@@ -5,6 +5,7 @@
 mod application;
 mod bench;
 mod doctor;
+mod open_files;
 mod options;
 mod serve;
 
@@ -17,10 +18,11 @@ use options::{Command, Options};
 fn main() -> ExitCode {
     let options = Options::parse();
     let result = match options.command.unwrap_or(Command::Serve(Box::new(options.serve))) {
-        Command::Serve(serve) => serve::run(&serve),
+        Command::Serve(serve) => serve::run(&serve).map(|()| ExitCode::SUCCESS),
+        Command::Bench(bench) => bench::run(&bench),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("throng: {error}");
             ExitCode::FAILURE

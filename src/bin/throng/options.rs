@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::bench::options::Bench;
 use throng::config::{Config, Cookie, Cors, CorsOrigin, HandshakeRetention, Transports};
 
 /// A Socket.IO server on one thread and one epoll reactor.
@@ -19,6 +21,9 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Serve the chat page and the events that load tools use (the default).
     Serve(Box<Serve>),
+    /// Put load on any Socket.IO server and measure what its clients feel.
+    #[command(subcommand)]
+    Bench(Box<Bench>),
 }
 
 /// What `throng serve` takes.

@@ -2,18 +2,17 @@
 
 use std::io::{self, Write};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use throng::config::Config;
 use throng::{Handle, Server};
 
-use crate::application;
 use crate::options::Serve;
+use crate::{application, open_files};
 
 /// Serves until a signal, then ends gracefully.
 pub(crate) fn run(options: &Serve) -> io::Result<()> {
-    let files = raise_open_files();
+    let files = open_files::raise();
     let config = options.config();
     let address = options.address();
     let mut server = Server::builder().config(config.clone()).bind(address).map_err(|error| {
@@ -40,17 +39,6 @@ fn close_on_signals(handle: Handle) -> io::Result<()> {
         }
     })?;
     Ok(())
-}
-
-/// Raises the soft limit of open files to the hard one; `None` where there is none.
-fn raise_open_files() -> Option<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current < limit.maximum || limit.maximum.is_none() {
-        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-        // Where it can't be raised, the banner tells what is in force.
-        let _ = setrlimit(Resource::Nofile, raised);
-    }
-    getrlimit(Resource::Nofile).current
 }
 
 fn write_banner(

@@ -1,7 +1,7 @@
 //! Latencies: one HDR histogram per measure, and the rule of which percentiles it may tell.
 //!
 //! ```text
-//! from 1 µs to 60 s, three digits     p99.9 is told from 10,000 samples on, p99 from 1,000 on
+//! up to 60 s, three digits     p99.9 is told from 10,000 samples on, p99 from 1,000 on
 //! ```
 
 use std::time::Duration;
@@ -207,12 +207,13 @@ fn is_told(count: u64, quantile: f64) -> bool {
     beyond + 1e-6 >= BEYOND_MIN
 }
 
-/// Nanoseconds of a duration; above 584 years, the most there are.
-pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+/// Nanoseconds of so many seconds; above 584 years, the most there are, and of less than nothing none.
+pub(crate) fn nanoseconds_of(seconds: f64) -> u64 {
+    let duration = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-const LOWEST_NS: u64 = 1_000;
+const LOWEST_NS: u64 = 1;
 const HIGHEST_NS: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
 const BEYOND_MIN: f64 = 10.0;

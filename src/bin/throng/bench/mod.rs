@@ -1,7 +1,66 @@
 //! `throng bench`: the load generator.
+//!
+//! From the command line comes a plan; the conductor gives each shard its part of the clients,
+//! leads all of them through the phases, and makes one report of what they tell.
+//!
+//! ```text
+//! options -> Plan -> Conductor <-> shards (threads or processes: Crowd) -> Report -> outputs
+//! ```
 
+mod assemble;
+mod client;
+mod clock;
+mod conductor;
+mod crowd;
+pub(crate) mod descriptors;
 pub(crate) mod latency;
+mod ledger;
 pub(crate) mod options;
 pub(crate) mod payload;
 pub(crate) mod plan;
+mod progress;
 pub(crate) mod report;
+pub(crate) mod rooms;
+pub(crate) mod schedule;
+mod score;
+pub(crate) mod search;
+mod shard;
+mod shards;
+pub(crate) mod source;
+pub(crate) mod target;
+pub(crate) mod verdict;
+pub(crate) mod watch;
+mod watcher;
+mod worker;
+
+use std::io;
+use std::process::ExitCode;
+
+use conductor::Conductor;
+use options::{Bench, Load};
+use plan::Plan;
+use report::Report;
+
+use crate::open_files;
+
+/// Runs what was asked for.
+pub(crate) fn run(bench: &Bench) -> io::Result<ExitCode> {
+    match bench {
+        Bench::Worker => worker::run().map(|()| ExitCode::SUCCESS),
+        _ => run_load(bench),
+    }
+}
+
+fn run_load(bench: &Bench) -> io::Result<ExitCode> {
+    let (plan, load) = Plan::from_options(bench).map_err(io::Error::other)?;
+    descriptors::check(&plan, open_files::raise()).map_err(io::Error::other)?;
+    let report = run_plan(&plan, load)?;
+    let text = serde_json::to_string_pretty(&report)?;
+    println!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One run from the first connection to the report.
+fn run_plan(plan: &Plan, load: &Load) -> io::Result<Report> {
+    Conductor::start(plan, &load.target.pid, load.output.quiet)?.run()
+}

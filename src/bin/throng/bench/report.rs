@@ -73,6 +73,8 @@ pub(crate) struct Connections {
     pub(crate) failed: u64,
     /// Ended without our asking.
     pub(crate) lost: u64,
+    /// Of those that read slowly on purpose.
+    pub(crate) slow_lost: u64,
     /// Connected per second of the connect phase.
     pub(crate) per_second: f64,
     /// How they ended or failed, most frequent first.
@@ -212,6 +214,8 @@ pub(crate) struct ServerUse {
     pub(crate) pids: Vec<u32>,
     pub(crate) cpu_user_seconds: f64,
     pub(crate) cpu_system_seconds: f64,
+    /// All of it, from the scheduler's clock where that can be read.
+    pub(crate) cpu_seconds: f64,
     /// Share of one core.
     pub(crate) core_share: f64,
     /// Over deliveries and answers of the measured part.

@@ -1,0 +1,344 @@
+//! The conductor: leads all shards through the phases of a run, watches the server meanwhile, and
+//! notes what was the case at each edge.
+//!
+//! ```text
+//! connect .. settle .. warm-up .. measure .. drain .. finish
+//! ```
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, SystemTime};
+
+use signal_hook::consts::SIGINT;
+
+use super::assemble::assemble;
+use super::clock::monotonic_ns;
+use super::crowd::Cast;
+use super::latency::{Latencies, nanoseconds_of};
+use super::plan::{Plan, Scenario};
+use super::progress::Progress;
+use super::report::{Phase, Report};
+use super::score::Counts;
+use super::shard::{Command, Duty, Event, Outcome, Part};
+use super::shards::Shards;
+use super::target::{self, Target};
+use super::watch::KernelDrops;
+use super::watcher::{Sample, Watcher};
+
+/// A run that is under way.
+#[derive(Debug)]
+pub(crate) struct Conductor {
+    shards: Shards,
+    watcher: Watcher,
+    progress: Progress,
+    interrupted: Arc<AtomicBool>,
+    phase: Phase,
+    /// By shard, what it told last.
+    counts: Vec<Counts>,
+    outcomes: BTreeMap<usize, Outcome>,
+    notes: Notes,
+}
+
+/// What was noted on the way, for the report.
+#[derive(Debug)]
+pub(crate) struct Notes {
+    pub(crate) plan: Plan,
+    pub(crate) pids: Vec<u32>,
+    pub(crate) started_at: SystemTime,
+    pub(crate) epoch_ns: u64,
+    pub(crate) connected_ns: u64,
+    pub(crate) begin_ns: u64,
+    pub(crate) measure_ns: u64,
+    pub(crate) end_ns: u64,
+    pub(crate) drained_ns: u64,
+    pub(crate) before: Sample,
+    pub(crate) connected: Sample,
+    /// What was counted when all were connected.
+    pub(crate) connected_counts: Counts,
+    pub(crate) measured_from: Sample,
+    pub(crate) measured_to: Sample,
+    pub(crate) drops: Option<KernelDrops>,
+    /// By second from the epoch.
+    pub(crate) seconds: BTreeMap<u64, Second>,
+    pub(crate) interrupted: bool,
+    pub(crate) resident_max: u64,
+    pub(crate) socket_memory_max: u64,
+}
+
+/// One second over all shards.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Second {
+    pub(crate) counts: Counts,
+    pub(crate) latencies: Latencies,
+    pub(crate) cpu_ns: u64,
+    pub(crate) phase: Phase,
+    pub(crate) server: Option<Sample>,
+}
+
+impl Conductor {
+    /// Starts the shards; nobody connects yet.
+    pub(crate) fn start(plan: &Plan, pids: &[u32], is_quiet: bool) -> io::Result<Self> {
+        let target = target::resolve(&plan.target).map_err(io::Error::other)?;
+        let mut watcher = Watcher::new(pids)?;
+        let before = watcher.sample()?;
+        let interrupted = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
+        let shards = Shards::start(parts(plan), &target)?;
+        let counts = vec![Counts::default(); shards.len()];
+        Ok(Self {
+            shards,
+            watcher,
+            progress: Progress::new(plan, is_quiet),
+            interrupted,
+            phase: Phase::Connect,
+            counts,
+            outcomes: BTreeMap::new(),
+            notes: Notes::new(plan, pids, before),
+        })
+    }
+
+    /// Leads the run to its end.
+    pub(crate) fn run(mut self) -> io::Result<Report> {
+        self.connect()?;
+        if self.notes.plan.scenario == Scenario::Connect {
+            self.hold()?;
+        } else {
+            self.measure()?;
+            self.drain()?;
+        }
+        self.finish()
+    }
+
+    fn connect(&mut self) -> io::Result<()> {
+        let epoch_ns = monotonic_ns();
+        self.notes.epoch_ns = epoch_ns;
+        self.shards.send(&Command::Connect { epoch_ns })?;
+        let wanted = u64::from(self.notes.plan.clients);
+        self.listen_until(u64::MAX, |counts| counts.connected + counts.failed >= wanted)?;
+        self.notes.connected_ns = monotonic_ns();
+        self.notes.connected = self.watcher.sample()?;
+        self.notes.connected_counts = self.total();
+        Ok(())
+    }
+
+    /// A moment in which what was just connected could still be lost.
+    fn hold(&mut self) -> io::Result<()> {
+        let notes = &mut self.notes;
+        (notes.begin_ns, notes.measure_ns) = (notes.epoch_ns, notes.epoch_ns);
+        (notes.end_ns, notes.drained_ns) = (notes.connected_ns, notes.connected_ns);
+        notes.measured_from = notes.before.clone();
+        notes.measured_to = notes.connected.clone();
+        self.phase = Phase::Drain;
+        let until_ns = monotonic_ns().saturating_add(SETTLE_NS);
+        self.listen_until(until_ns, |_| false)
+    }
+
+    fn measure(&mut self) -> io::Result<()> {
+        let plan = &self.notes.plan;
+        let warmup_ns = nanoseconds_of(plan.warmup_seconds);
+        let duration_ns = nanoseconds_of(plan.duration_seconds);
+        // Joins, opens and what they set free come to rest before anything is judged.
+        let settled_ns = monotonic_ns().saturating_add(SETTLE_NS);
+        self.listen_until(settled_ns, |_| false)?;
+        self.notes.connected = self.watcher.sample()?;
+        let begin_ns = monotonic_ns().saturating_add(LEAD_NS);
+        let measure_ns = begin_ns.saturating_add(warmup_ns);
+        let end_ns = measure_ns.saturating_add(duration_ns);
+        let cast = Cast::new(&self.notes.plan);
+        let members = (0..cast.streams()).map(|stream| cast.members(stream)).collect();
+        self.shards.send(&Command::Run { begin_ns, measure_ns, end_ns, members })?;
+        self.phase = Phase::Warmup;
+        self.notes.begin_ns = begin_ns;
+        self.listen_until(measure_ns, |_| false)?;
+        self.phase = Phase::Measure;
+        self.notes.measure_ns = measure_ns;
+        self.notes.measured_from = self.watcher.sample()?;
+        self.listen_until(end_ns, |_| false)?;
+        self.notes.measured_to = self.watcher.sample()?;
+        self.notes.end_ns = end_ns.min(monotonic_ns());
+        Ok(())
+    }
+
+    /// Waits for what was sent and has not come, and for whoever is on the way.
+    fn drain(&mut self) -> io::Result<()> {
+        self.phase = Phase::Drain;
+        let until_ns = monotonic_ns().saturating_add(nanoseconds_of(self.notes.plan.drain_seconds));
+        let wanted = u64::from(self.notes.plan.clients);
+        // Shards tell ten times a second: what they told before the end is not the whole.
+        let told_ns = monotonic_ns().saturating_add(2 * TOLD_NS);
+        self.listen_until(told_ns.min(until_ns), |_| false)?;
+        self.listen_until(until_ns, |counts| {
+            let gone = counts.lost + counts.slow_lost + counts.failed;
+            counts.received >= counts.expected && counts.connected + gone >= wanted
+        })?;
+        self.notes.drained_ns = monotonic_ns();
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<Report> {
+        self.shards.send(&Command::Finish)?;
+        let until_ns = monotonic_ns().saturating_add(FINISH_NS);
+        while self.outcomes.len() < self.shards.len() {
+            if monotonic_ns() > until_ns {
+                return Err(io::Error::other("a part of the generator gave no outcome"));
+            }
+            self.listen(TICK)?;
+        }
+        self.progress.end();
+        let Self { shards, watcher, outcomes, mut notes, interrupted, .. } = self;
+        shards.join();
+        notes.interrupted = interrupted.load(Ordering::Relaxed);
+        notes.resident_max = watcher.resident_max;
+        notes.socket_memory_max = watcher.socket_memory_max;
+        let later = KernelDrops::take();
+        notes.drops = notes.drops.zip(later).map(|(earlier, later)| later.since(&earlier));
+        Ok(assemble(notes, outcomes.into_values().collect()))
+    }
+
+    /// Listens to the shards until a moment, or until something holds of their counts.
+    fn listen_until(&mut self, until_ns: u64, holds: impl Fn(&Counts) -> bool) -> io::Result<()> {
+        loop {
+            let now = monotonic_ns();
+            if now >= until_ns || self.interrupted.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if holds(&self.total()) {
+                return Ok(());
+            }
+            self.listen(TICK.min(Duration::from_nanos(until_ns - now)))?;
+        }
+    }
+
+    fn listen(&mut self, at_most: Duration) -> io::Result<()> {
+        let (shard, event) = match self.shards.events().recv_timeout(at_most) {
+            Ok(told) => told,
+            Err(RecvTimeoutError::Timeout) => return self.look(),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(io::Error::other("the generator's threads ended"));
+            }
+        };
+        match event {
+            Event::Progress(counts) => self.note_counts(shard, counts),
+            Event::Second { second, counts, latencies, cpu_ns } => {
+                let total = self.notes.seconds.entry(second).or_default();
+                total.counts.merge(&counts);
+                total.latencies.merge(&latencies);
+                total.cpu_ns += cpu_ns;
+                total.phase = self.phase;
+            }
+            Event::Outcome(outcome) => {
+                self.outcomes.insert(shard, *outcome);
+            }
+            Event::Failed(why) if !self.outcomes.contains_key(&shard) => {
+                return Err(io::Error::other(why));
+            }
+            Event::Failed(_) => {}
+        }
+        self.look()
+    }
+
+    fn note_counts(&mut self, shard: usize, counts: Counts) {
+        if let Some(slot) = self.counts.get_mut(shard) {
+            *slot = counts;
+        }
+    }
+
+    /// Samples the server once a second, and shows how far the run is.
+    fn look(&mut self) -> io::Result<()> {
+        let now = monotonic_ns();
+        let second = now.saturating_sub(self.notes.epoch_ns) / 1_000_000_000;
+        let is_sampled =
+            self.notes.seconds.get(&second).is_some_and(|second| second.server.is_some());
+        if self.notes.epoch_ns > 0 && !is_sampled {
+            // A server that has ended is told by its clients; its last samples stand.
+            let sample = match self.watcher.sample() {
+                Ok(sample) => sample,
+                Err(_) if self.total().lost > 0 => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            self.notes.seconds.entry(second).or_default().server = Some(sample);
+        }
+        let latest = self.notes.seconds.range(..second).next_back().map(|(_, second)| second);
+        let total = self.total();
+        self.progress.show(now, self.phase, &self.notes, &total, latest);
+        Ok(())
+    }
+
+    fn total(&self) -> Counts {
+        let mut total = Counts::default();
+        for counts in &self.counts {
+            total.merge(counts);
+        }
+        total
+    }
+}
+
+impl Notes {
+    fn new(plan: &Plan, pids: &[u32], before: Sample) -> Self {
+        Self {
+            plan: plan.clone(),
+            pids: pids.to_vec(),
+            started_at: SystemTime::now(),
+            epoch_ns: 0,
+            connected_ns: 0,
+            begin_ns: 0,
+            measure_ns: 0,
+            end_ns: 0,
+            drained_ns: 0,
+            before,
+            connected: Sample::default(),
+            connected_counts: Counts::default(),
+            measured_from: Sample::default(),
+            measured_to: Sample::default(),
+            drops: KernelDrops::take(),
+            seconds: BTreeMap::new(),
+            interrupted: false,
+            resident_max: 0,
+            socket_memory_max: 0,
+        }
+    }
+}
+
+/// Who does what: the crowd in equal parts, and those that ask in a part of their own.
+fn parts(plan: &Plan) -> Vec<Part> {
+    let askers = match plan.scenario {
+        Scenario::Mixed { askers, .. } => askers,
+        _ => 0,
+    };
+    let crowd = plan.clients.saturating_sub(askers);
+    let shards = plan.shards.clamp(1, crowd.max(1));
+    let run = fastrand::u32(1..);
+    let part = |shard, first_client, clients, duty| Part {
+        plan: plan.clone(),
+        run,
+        shard,
+        shards,
+        first_client,
+        clients,
+        duty,
+    };
+    let first_of = |shard: u32| {
+        u32::try_from(u64::from(crowd) * u64::from(shard) / u64::from(shards)).unwrap_or(crowd)
+    };
+    let mut parts: Vec<Part> = (0..shards)
+        .map(|shard| {
+            let first = first_of(shard);
+            part(shard, first, first_of(shard + 1) - first, Duty::Crowd)
+        })
+        .collect();
+    if askers > 0 {
+        parts.push(part(shards, crowd, askers, Duty::Ask));
+    }
+    parts
+}
+
+const TICK: Duration = Duration::from_millis(20);
+/// How often a shard tells its counts.
+const TOLD_NS: u64 = 50_000_000;
+const SETTLE_NS: u64 = 500_000_000;
+/// From the command to the first send.
+const LEAD_NS: u64 = 20_000_000;
+const FINISH_NS: u64 = 60_000_000_000;

@@ -1,0 +1,252 @@
+//! What comes in: bytes to a client's machine, packets to the listening, ends to the counts.
+//!
+//! ```text
+//! readable -> recvmsg -> frames -> 42["chat","~tb1.."] -> ledger, histogram
+//! ```
+
+use std::io;
+
+use mio::event::Event as Ready;
+
+use super::listening::{Heard, Stamp};
+use super::traffic::room_name;
+use super::{Crowd, Measure, Sends, Stage, Temper};
+use crate::bench::client::{Ending, Event};
+use crate::bench::plan::{Pacing, Protocol};
+
+impl Crowd {
+    pub(super) fn handle_ready(&mut self, key: usize, ready: &Ready) -> io::Result<()> {
+        if ready.is_writable() {
+            self.handle_writable(key);
+        }
+        let is_over = ready.is_read_closed() || ready.is_error();
+        if ready.is_readable() || is_over {
+            self.handle_readable(key, is_over);
+        }
+        Ok(())
+    }
+
+    fn handle_writable(&mut self, key: usize) {
+        let Some((index, lane)) = self.whose(key) else { return };
+        match self.links.handle_writable(key) {
+            Ok(false) => {}
+            Ok(true) => {
+                if let Some(member) = self.members.get_mut(index) {
+                    member.client.handle_open(&self.dialect, lane, &mut self.outputs);
+                    self.perform(index);
+                }
+            }
+            Err(error) => self.end(index, &Ending::Broken(error.kind())),
+        }
+    }
+
+    fn handle_readable(&mut self, key: usize, is_over: bool) {
+        let Some((index, _)) = self.whose(key) else { return };
+        if self.reads_slowly(index) {
+            // What the server has closed stays unread as it would have before.
+            if is_over {
+                self.end(index, &Ending::EndOfFile);
+            }
+            return;
+        }
+        while self.read_some(key, usize::MAX) == Read::MayHaveMore {}
+    }
+
+    /// Slow clients read when it is their time, once they are in.
+    fn reads_slowly(&self, index: usize) -> bool {
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
+        let client = self.part.first_client.saturating_add(number);
+        self.cast.temper(client) == Temper::Slow
+            && self.members.get(index).is_some_and(|member| member.stage == Stage::Present)
+    }
+
+    /// Reads once, at most so many bytes.
+    pub(super) fn read_some(&mut self, key: usize, bytes_max: usize) -> Read {
+        let Some((index, lane)) = self.whose(key) else { return Read::All };
+        let received = match self.links.receive(key, bytes_max) {
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::All,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Read::MayHaveMore,
+            Err(error) => {
+                self.end(index, &Ending::Broken(error.kind()));
+                return Read::All;
+            }
+        };
+        if received.bytes == 0 {
+            self.end(index, &Ending::EndOfFile);
+            return Read::All;
+        }
+        let stamp = Stamp::new(received.stamp_ns);
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
+        let client = self.part.first_client.saturating_add(number);
+        let count = u64::try_from(received.bytes).unwrap_or(0);
+        self.listening.score.counts.received_bytes += count;
+        let Some((link, bytes)) = self.links.input(key, received.bytes) else { return Read::All };
+        let Some(member) = self.members.get_mut(index) else { return Read::All };
+        let mut kept = std::mem::take(&mut link.input);
+        let input = if kept.is_empty() {
+            bytes
+        } else {
+            kept.extend_from_slice(bytes);
+            &kept
+        };
+        let (listening, cast, happened) = (&mut self.listening, &self.cast, &mut self.happened);
+        let mut sink = |event: Event<'_>| match event {
+            Event::Packet(message) | Event::Attachment(message) => {
+                let heard = listening.hear(cast, client, message, stamp);
+                match heard {
+                    Heard::Nothing if message.starts_with(b"3") => happened.push(Happened::Entered),
+                    Heard::Nothing => {}
+                    heard => happened.push(Happened::Heard(heard)),
+                }
+            }
+            Event::Connected => happened.push(Happened::Connected(stamp)),
+            Event::Ping => listening.score.counts.pings += 1,
+        };
+        let outputs = &mut self.outputs;
+        let taken = member.client.handle_input(&self.dialect, lane, input, outputs, &mut sink);
+        match taken {
+            Ok(taken) => {
+                if let Some(rest) = input.get(taken..).filter(|rest| !rest.is_empty()) {
+                    link.input = rest.to_vec();
+                }
+                self.perform(index);
+                self.follow(index);
+            }
+            Err(ending) => {
+                self.outputs.clear();
+                self.follow(index);
+                self.end(index, &ending);
+            }
+        }
+        if self.links.may_have_more(received.bytes) { Read::MayHaveMore } else { Read::All }
+    }
+
+    /// Does what follows from what was heard.
+    fn follow(&mut self, index: usize) {
+        if self.happened.is_empty() {
+            return;
+        }
+        let mut happened = std::mem::take(&mut self.happened);
+        for happened in happened.drain(..) {
+            match happened {
+                Happened::Connected(stamp) => self.handle_connected(index, stamp),
+                Happened::Entered => self.handle_entered(index),
+                Happened::Heard(heard) => self.handle_heard(index, heard),
+            }
+        }
+        self.happened = happened;
+    }
+
+    fn handle_heard(&mut self, index: usize, heard: Heard) {
+        let Pacing::Closed { .. } = self.traffic.pacing else { return };
+        match (heard, self.traffic.sends) {
+            (Heard::Answer, Sends::Echoes | Sends::Acks) => {
+                self.send_now(u32::try_from(index).unwrap_or(u32::MAX));
+            }
+            (Heard::Delivery { stream, sequence }, Sends::Broadcasts) => {
+                let place = usize::try_from(stream).unwrap_or(usize::MAX);
+                let received = self.listening.score.received_of(place, sequence);
+                if self.members_of.get(place).is_some_and(|members| received == *members) {
+                    self.send_now(stream);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The namespace has let a client in; it may have to enter its room first.
+    fn handle_connected(&mut self, index: usize, stamp: Stamp) {
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
+        let room = self.cast.room_of(self.part.first_client.saturating_add(number));
+        let Some(member) = self.members.get_mut(index) else { return };
+        let intended_ns = self.clock.to_wall(member.intended_ns);
+        let is_first = member.attempt == 0;
+        let latency_ns = stamp.received_ns().saturating_sub(intended_ns);
+        let measure = if is_first { Measure::Connect } else { Measure::Reconnect };
+        self.listening.score.record(measure, latency_ns);
+        if self.traffic.sends == Sends::Nothing && self.part.shard == 0 {
+            self.listening.second.record(latency_ns);
+        }
+        match room {
+            Some(room) if self.part.plan.protocol == Protocol::SocketIo => {
+                member.stage = Stage::Entering;
+                let namespace = &self.dialect.namespace;
+                let join = format!("2{namespace}[\"join\",\"{}\"]", room_name(room));
+                // What is acknowledged was handled after the join: one connection has one order.
+                let ask = format!("2{namespace}0[\"ack-echo\",\"entered\"]");
+                for packet in [join, ask] {
+                    let outputs = &mut self.outputs;
+                    member.client.send(&self.dialect, packet.as_bytes(), None, outputs);
+                }
+                self.perform(index);
+            }
+            _ => self.become_present(index),
+        }
+    }
+
+    fn handle_entered(&mut self, index: usize) {
+        if self.members.get(index).is_some_and(|member| member.stage == Stage::Entering) {
+            self.become_present(index);
+        }
+    }
+
+    fn become_present(&mut self, index: usize) {
+        let Some(member) = self.members.get_mut(index) else { return };
+        member.stage = Stage::Present;
+        self.connects.finish();
+        let counts = &mut self.listening.score.counts;
+        counts.connected += 1;
+        counts.reconnected += u64::from(member.attempt > 0);
+    }
+
+    /// A client's session or attempt has ended without our asking.
+    pub(super) fn end(&mut self, index: usize, ending: &Ending) {
+        let Some(member) = self.members.get_mut(index) else { return };
+        let stage = std::mem::replace(&mut member.stage, Stage::Away);
+        let lanes = std::mem::take(&mut member.lanes);
+        for key in lanes.into_iter().flatten() {
+            self.links.close(key);
+        }
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
+        let temper = self.cast.temper(self.part.first_client.saturating_add(number));
+        let score = &mut self.listening.score;
+        match stage {
+            Stage::Away => return,
+            Stage::Connecting | Stage::Entering => {
+                self.connects.finish();
+                score.counts.failed += 1;
+            }
+            Stage::Present => {
+                score.counts.connected -= 1;
+                match temper {
+                    Temper::Slow => score.counts.slow_lost += 1,
+                    Temper::Steady | Temper::Passing => score.counts.lost += 1,
+                }
+            }
+        }
+        let who = if temper == Temper::Slow { "slow: " } else { "" };
+        score.note_failure(format!("{who}{ending}"));
+    }
+
+    fn whose(&self, key: usize) -> Option<(usize, crate::bench::client::Lane)> {
+        let link = self.links.link(key)?;
+        Some((usize::try_from(link.client).ok()?, link.lane))
+    }
+}
+
+/// What a read has brought about, done when the bytes are no longer borrowed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Happened {
+    Connected(Stamp),
+    /// A question that is no part of the run was answered: the room is entered.
+    Entered,
+    Heard(Heard),
+}
+
+/// Whether a read took all there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    All,
+    MayHaveMore,
+}

@@ -1,0 +1,220 @@
+//! The sockets of a shard: opened from spread addresses, registered once, written at once and
+//! finished when writable.
+//!
+//! ```text
+//! Token(link)  ->  client 4711, lane main        Token(MAX)  the timer        Token(MAX-1)  a command
+//! ```
+
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use mio::net::TcpStream;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+use slab::Slab;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::receiver::{Received, Receiver};
+use crate::bench::client::Lane;
+use crate::bench::source::Sources;
+
+/// All sockets, the wait for them, and the timer.
+#[derive(Debug)]
+pub(crate) struct Links {
+    poll: Poll,
+    timer: OwnedFd,
+    /// The moment the timer is set to.
+    armed_ns: u64,
+    slab: Slab<Link>,
+    receiver: Receiver,
+    sources: Sources,
+    target: SocketAddr,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    stream: TcpStream,
+    pub(crate) client: u32,
+    pub(crate) lane: Lane,
+    is_open: bool,
+    /// The begin of something whose rest has not come.
+    pub(crate) input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Links {
+    pub(crate) fn new(
+        target: SocketAddr,
+        sources: Sources,
+        receiver: Receiver,
+        capacity: usize,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
+        let slab = Slab::with_capacity(capacity);
+        Ok(Self { poll, timer, armed_ns: 0, slab, receiver, sources, target })
+    }
+
+    pub(crate) fn waker(&self) -> io::Result<Waker> {
+        Waker::new(self.poll.registry(), WAKER)
+    }
+
+    /// Waits for events or a moment of the monotonic clock, to the microsecond and not to the
+    /// millisecond that epoll counts in.
+    pub(crate) fn wait(&mut self, events: &mut Events, until_ns: u64) -> io::Result<()> {
+        if until_ns != self.armed_ns {
+            self.armed_ns = until_ns;
+            timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &moment(until_ns))?;
+        }
+        match self.poll.poll(events, None) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Looks for events without waiting.
+    pub(crate) fn look(&mut self, events: &mut Events) -> io::Result<()> {
+        match self.poll.poll(events, Some(std::time::Duration::ZERO)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Begins to open a lane of a client.
+    pub(crate) fn open(
+        &mut self,
+        client: u32,
+        number: u32,
+        lane: Lane,
+        receive_buffer: Option<usize>,
+    ) -> io::Result<usize> {
+        let domain = Domain::for_address(self.target);
+        let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        if let Some(source) = self.sources.nth(number) {
+            socket.bind(&SocketAddr::from((source, 0)).into())?;
+        }
+        socket.set_tcp_nodelay(true)?;
+        if let Some(bytes) = receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        self.receiver.prepare(socket.as_fd())?;
+        match socket.connect(&self.target.into()) {
+            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error),
+            _ => {}
+        }
+        let stream = TcpStream::from_std(socket.into());
+        let input = Vec::new();
+        let output = Vec::new();
+        let key = self.slab.insert(Link { stream, client, lane, is_open: false, input, output });
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.slab.get_mut(key).map_or(Ok(()), |link| {
+            self.poll.registry().register(&mut link.stream, Token(key), interest)
+        });
+        if let Err(error) = registered {
+            self.slab.try_remove(key);
+            return Err(error);
+        }
+        Ok(key)
+    }
+
+    pub(crate) fn link(&self, key: usize) -> Option<&Link> {
+        self.slab.get(key)
+    }
+
+    /// A link with what was received last.
+    pub(crate) fn input(&mut self, key: usize, bytes: usize) -> Option<(&mut Link, &[u8])> {
+        let received = self.receiver.bytes(bytes);
+        self.slab.get_mut(key).map(|link| (link, received))
+    }
+
+    pub(crate) fn close(&mut self, key: usize) {
+        if let Some(mut link) = self.slab.try_remove(key) {
+            let _ = self.poll.registry().deregister(&mut link.stream);
+            let _ = link.stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Receives at most so many bytes.
+    pub(crate) fn receive(&mut self, key: usize, bytes_max: usize) -> io::Result<Received> {
+        let Some(link) = self.slab.get(key) else { return Err(io::ErrorKind::WouldBlock.into()) };
+        self.receiver.receive(&link.stream, bytes_max)
+    }
+
+    /// Whether so many bytes may not have been all there were.
+    pub(crate) fn may_have_more(&self, bytes: usize) -> bool {
+        self.receiver.is_full(bytes)
+    }
+
+    /// Writes what can be written now, and keeps the rest.
+    pub(crate) fn write(&mut self, key: usize, bytes: &[u8]) -> io::Result<()> {
+        let Some(link) = self.slab.get_mut(key) else { return Ok(()) };
+        if !link.output.is_empty() || !link.is_open {
+            link.output.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let written = write_some(&mut link.stream, bytes)?;
+        link.output.extend_from_slice(bytes.get(written..).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Bytes that wait for a connection to become writable.
+    pub(crate) fn waiting_bytes(&self, key: usize) -> usize {
+        self.slab.get(key).map_or(0, |link| link.output.len())
+    }
+
+    /// Goes on where a write ended; tells whether the connection has just opened.
+    pub(crate) fn handle_writable(&mut self, key: usize) -> io::Result<bool> {
+        let Some(link) = self.slab.get_mut(key) else { return Ok(false) };
+        let mut opened = false;
+        if !link.is_open {
+            if let Some(error) = link.stream.take_error()? {
+                return Err(error);
+            }
+            match link.stream.peer_addr() {
+                Ok(_) => (link.is_open, opened) = (true, true),
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        if !link.output.is_empty() {
+            let written = write_some(&mut link.stream, &link.output)?;
+            link.output.drain(..written);
+        }
+        Ok(opened)
+    }
+}
+
+/// Writes until nothing is left or nothing is taken.
+fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match stream.write(rest) {
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(written)
+}
+
+fn moment(nanoseconds: u64) -> Itimerspec {
+    let second = 1_000_000_000;
+    let value = Timespec {
+        tv_sec: i64::try_from(nanoseconds / second).unwrap_or(i64::MAX),
+        // A time of nothing would disarm it.
+        tv_nsec: i64::try_from((nanoseconds % second).max(1)).unwrap_or(1),
+    };
+    Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value }
+}
+
+pub(crate) const TIMER: Token = Token(usize::MAX);
+pub(crate) const WAKER: Token = Token(usize::MAX - 1);
+const EINPROGRESS: i32 = 115;

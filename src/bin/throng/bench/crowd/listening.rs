@@ -1,0 +1,218 @@
+//! What the clients of a shard hear: each packet is known by its mark, judged by the ledger, and
+//! its latency taken from the kernel's stamp.
+//!
+//! ```text
+//! 2["chat","~tb1.."]   a delivery        37["~tb1.."]   an answer        2["users",12]   not ours
+//! ```
+
+use std::ops::Range;
+
+use super::cast::{Cast, Temper};
+use crate::bench::clock::wall_ns;
+use crate::bench::latency::{Latencies, Measure};
+use crate::bench::ledger::{Ledger, Receipt};
+use crate::bench::payload::{self, Mark, Unmarked};
+use crate::bench::score::Score;
+
+/// Everything that is taken down about what was received.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub(crate) score: Score,
+    /// Of the shard's first measure, since the last second.
+    pub(crate) second: Latencies,
+    pub(crate) stamped: u64,
+    run: u32,
+    payload_bytes: usize,
+    first_client: u32,
+    deliveries: Ledger,
+    answers: Ledger,
+    /// Intended sends that count, by the wall clock.
+    measured: Range<u64>,
+    /// Where the last payload began: most begin there.
+    usual_at: usize,
+    /// Most deliveries are of the broadcast that the one before was of.
+    last: Option<(Vec<u8>, Mark)>,
+}
+
+/// What is to follow from a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Not ours, or nothing follows.
+    Nothing,
+    Delivery {
+        stream: u32,
+        sequence: u32,
+    },
+    Answer,
+}
+
+/// When something was received, by the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) kernel_ns: Option<u64>,
+    pub(crate) user_ns: u64,
+}
+
+impl Stamp {
+    pub(crate) fn new(kernel_ns: Option<u64>) -> Self {
+        Self { kernel_ns, user_ns: wall_ns() }
+    }
+
+    pub(crate) fn received_ns(self) -> u64 {
+        self.kernel_ns.unwrap_or(self.user_ns)
+    }
+}
+
+impl Listening {
+    pub(crate) fn new(run: u32, payload_bytes: usize, clients: Range<u32>, cast: &Cast) -> Self {
+        let count = clients.len();
+        Self {
+            score: Score::default(),
+            second: Latencies::default(),
+            stamped: 0,
+            run,
+            payload_bytes,
+            first_client: clients.start,
+            deliveries: Ledger::new(count, cast.streams_per_client()),
+            answers: Ledger::new(count, 1),
+            measured: u64::MAX..u64::MAX,
+            usual_at: 0,
+            last: None,
+        }
+    }
+
+    /// From now on, intended sends within these moments of the wall clock are measured.
+    pub(crate) fn measure(&mut self, moments: Range<u64>) {
+        self.measured = moments;
+    }
+
+    pub(crate) fn is_measured(&self, intended_ns: u64) -> bool {
+        self.measured.contains(&intended_ns)
+    }
+
+    /// A client comes back: what it hears from now on begins anywhere.
+    pub(crate) fn restart(&mut self, client: u32) {
+        let receiver = self.receiver(client);
+        self.score.counts.passed_over += self.deliveries.restart(receiver);
+    }
+
+    /// What clients that come and go have missed in their present sessions.
+    pub(crate) fn settle(&mut self, passing: Range<u32>) {
+        for client in passing {
+            self.score.counts.passed_over += self.deliveries.missed(self.receiver(client));
+        }
+    }
+
+    /// Takes a message that may hold a mark.
+    pub(crate) fn hear(&mut self, cast: &Cast, client: u32, message: &[u8], stamp: Stamp) -> Heard {
+        let mark = match self.read_mark(message) {
+            Ok(mark) => mark,
+            Err(Unmarked::Absent) => return Heard::Nothing,
+            Err(Unmarked::Corrupted) => {
+                self.score.counts.corrupted += 1;
+                return Heard::Nothing;
+            }
+        };
+        if mark.run != self.run {
+            self.score.counts.stray += 1;
+            return Heard::Nothing;
+        }
+        if mark.stream == ANSWERS {
+            return self.hear_answer(client, &mark, stamp);
+        }
+        self.hear_delivery(cast, client, &mark, stamp)
+    }
+
+    fn read_mark(&mut self, message: &[u8]) -> Result<Mark, Unmarked> {
+        let at = payload::find(message, self.usual_at).ok_or(Unmarked::Absent)?;
+        self.usual_at = at;
+        let payload = message.get(at..).unwrap_or_default();
+        let length = self.payload_bytes.max(payload::MARK_BYTES);
+        let payload = payload.get(..length).ok_or(Unmarked::Corrupted)?;
+        if let Some((bytes, mark)) = &self.last
+            && bytes.as_slice() == payload
+        {
+            return Ok(*mark);
+        }
+        let mark = Mark::read(payload, length)?;
+        let (bytes, last) = self.last.get_or_insert_with(|| (Vec::new(), mark));
+        bytes.clear();
+        bytes.extend_from_slice(payload);
+        *last = mark;
+        Ok(mark)
+    }
+
+    fn hear_delivery(&mut self, cast: &Cast, client: u32, mark: &Mark, stamp: Stamp) -> Heard {
+        let stream = u32::from(mark.stream);
+        let Some(place) = cast.place(client, stream) else {
+            self.score.counts.stray += 1;
+            return Heard::Nothing;
+        };
+        let receipt = self.deliveries.receive(self.receiver(client), place, mark.sequence);
+        if !self.count(receipt, cast.temper(client)) {
+            return Heard::Nothing;
+        }
+        if self.is_measured(mark.intended_ns) {
+            let measures =
+                [Measure::Delivery, Measure::DeliveryUserSpace, Measure::DeliveryUncorrected];
+            self.record(mark, stamp, measures);
+        }
+        let round = (usize::from(mark.stream), mark.sequence);
+        self.score.note_round(round, mark.intended_ns, stamp.received_ns());
+        Heard::Delivery { stream, sequence: mark.sequence }
+    }
+
+    fn hear_answer(&mut self, client: u32, mark: &Mark, stamp: Stamp) -> Heard {
+        let receipt = self.answers.receive(self.receiver(client), 0, mark.sequence);
+        if !self.count(receipt, Temper::Steady) {
+            return Heard::Nothing;
+        }
+        if self.is_measured(mark.intended_ns) {
+            let measures =
+                [Measure::RoundTrip, Measure::RoundTripUserSpace, Measure::RoundTripUncorrected];
+            self.record(mark, stamp, measures);
+        }
+        Heard::Answer
+    }
+
+    /// Whether it is a first receipt that somebody waits for.
+    fn count(&mut self, receipt: Receipt, temper: Temper) -> bool {
+        let counts = &mut self.score.counts;
+        match receipt {
+            Receipt::Next | Receipt::Early => {}
+            Receipt::Late => counts.reordered += 1,
+            Receipt::Duplicate => counts.duplicated += 1,
+            Receipt::Stray => counts.stray += 1,
+        }
+        if matches!(receipt, Receipt::Duplicate | Receipt::Stray) {
+            return false;
+        }
+        match temper {
+            Temper::Steady => counts.received += 1,
+            Temper::Slow => counts.slow_received += 1,
+            Temper::Passing => {}
+        }
+        temper == Temper::Steady
+    }
+
+    fn record(&mut self, mark: &Mark, stamp: Stamp, [first, user, uncorrected]: [Measure; 3]) {
+        let received_ns = stamp.received_ns();
+        let latency_ns = received_ns.saturating_sub(mark.intended_ns);
+        self.score.counts.measured_received += 1;
+        self.score.record(first, latency_ns);
+        self.second.record(latency_ns);
+        self.score.record(uncorrected, received_ns.saturating_sub(mark.sent_ns));
+        if let Some(kernel_ns) = stamp.kernel_ns {
+            self.stamped += 1;
+            self.score.record(user, stamp.user_ns.saturating_sub(mark.intended_ns));
+            self.score.record(Measure::ReceiveLag, stamp.user_ns.saturating_sub(kernel_ns));
+        }
+    }
+
+    fn receiver(&self, client: u32) -> usize {
+        usize::try_from(client.saturating_sub(self.first_client)).unwrap_or(usize::MAX)
+    }
+}
+
+/// The stream of what clients ask and are answered.
+pub(crate) const ANSWERS: u16 = u16::MAX;

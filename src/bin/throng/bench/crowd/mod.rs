@@ -1,0 +1,317 @@
+//! A crowd: the clients of one shard on one event loop.
+//!
+//! A turn: take commands, do what is due, tell how far it is, wait, read. What is due is looked at
+//! between reads too, so that a broadcast that arrives at ten thousand clients delays no send.
+//!
+//! ```text
+//! Command::Connect .. Event::Progress .. Command::Run .. Event::Second .. Command::Finish .. Outcome
+//! ```
+
+mod cast;
+mod connects;
+mod input;
+mod links;
+mod listening;
+mod receiver;
+mod sending;
+mod traffic;
+
+use std::io;
+use std::sync::mpsc::{Receiver as Commands, TryRecvError};
+
+use mio::{Events, Waker};
+
+pub(crate) use cast::Cast;
+
+use cast::{Sends, Temper};
+use connects::{Attempt, Connects};
+use input::Happened;
+use links::{Links, TIMER, WAKER};
+use listening::Listening;
+use receiver::Receiver;
+use traffic::Traffic;
+
+use super::client::{Client, Dialect, Lane, Output};
+use super::clock::{Clock, monotonic_ns, thread_cpu_ns};
+use super::latency::{Latencies, Measure, nanoseconds_of};
+use super::schedule::Schedule;
+use super::shard::{Command, Event, Outcome, Part};
+use super::source::Sources;
+use super::target::Target;
+
+/// All clients of a shard.
+pub(crate) struct Crowd {
+    part: Part,
+    cast: Cast,
+    dialect: Dialect,
+    clock: Clock,
+    links: Links,
+    members: Vec<Member>,
+    connects: Connects,
+    traffic: Traffic,
+    listening: Listening,
+    outputs: Vec<Output>,
+    happened: Vec<Happened>,
+    /// Recipients of each stream's events, over all shards.
+    members_of: Vec<u64>,
+    /// Whose turn it is to go and come back.
+    departed: u32,
+    window: Window,
+    telling: Telling,
+    backlog_max: u64,
+    /// When slow clients read again.
+    slow_read_ns: u64,
+    commands: Commands<Command>,
+    events: Box<dyn FnMut(Event) + Send>,
+}
+
+/// One client and where it stands.
+#[derive(Debug)]
+struct Member {
+    client: Client,
+    stage: Stage,
+    lanes: [Option<usize>; 3],
+    /// When its way in should have begun.
+    intended_ns: u64,
+    /// Tells the ways in apart.
+    attempt: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Not connected, and not on its way.
+    Away,
+    Connecting,
+    /// Connected, and asks to be let into its room.
+    Entering,
+    Present,
+}
+
+/// The times of a run, by the monotonic clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    epoch_ns: u64,
+    measure_ns: u64,
+    end_ns: u64,
+    cpu: MeasuredCpu,
+}
+
+/// Processor time of the measured part.
+#[derive(Clone, Copy, Debug, Default)]
+enum MeasuredCpu {
+    /// The measured part is to come.
+    #[default]
+    Before,
+    Since(u64),
+    Used(u64),
+}
+
+/// When the conductor is to hear of us again.
+#[derive(Clone, Copy, Debug)]
+struct Telling {
+    progress_ns: u64,
+    second: u64,
+}
+
+impl Crowd {
+    pub(crate) fn new(
+        part: Part,
+        target: &Target,
+        commands: Commands<Command>,
+        events: Box<dyn FnMut(Event) + Send>,
+    ) -> io::Result<Self> {
+        let plan = &part.plan;
+        let cast = Cast::new(plan);
+        let dialect = Dialect::new(plan, &target.host);
+        let sources = Sources::new(plan.source.as_deref(), target.address, plan.clients)
+            .map_err(io::Error::other)?;
+        let count = usize::try_from(part.clients).unwrap_or(usize::MAX);
+        let links = Links::new(target.address, sources, Receiver::new(plan.kernel_stamps), count)?;
+        let clients = part.first_client..part.first_client.saturating_add(part.clients);
+        let mut masks = fastrand::Rng::with_seed(plan.seed ^ u64::from(part.first_client));
+        let members = clients.clone().map(|_| Member::new(masks.u32(1..).to_be_bytes())).collect();
+        let timeout_ns = nanoseconds_of(plan.connect_timeout_seconds);
+        Ok(Self {
+            connects: Connects::new(None, plan.at_once, timeout_ns),
+            traffic: Traffic::new(&part, &cast, &dialect.namespace),
+            listening: Listening::new(part.run, plan.payload_bytes, clients, &cast),
+            cast,
+            dialect,
+            clock: Clock::new(),
+            links,
+            members,
+            outputs: Vec::new(),
+            happened: Vec::new(),
+            members_of: Vec::new(),
+            departed: 0,
+            window: Window::default(),
+            telling: Telling { progress_ns: u64::MAX, second: 0 },
+            backlog_max: 0,
+            slow_read_ns: u64::MAX,
+            commands,
+            events,
+            part,
+        })
+    }
+
+    /// Wakes the crowd when there is a command for it.
+    pub(crate) fn waker(&self) -> io::Result<Waker> {
+        self.links.waker()
+    }
+
+    /// Lives through the run; returns when the conductor has had the outcome, or is gone.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_PER_WAIT);
+        loop {
+            let now = self.clock.refresh();
+            if self.take_commands(now)? == Next::End {
+                return Ok(());
+            }
+            self.act(now)?;
+            self.tell(now);
+            self.links.wait(&mut events, self.next_at())?;
+            let ready = u64::try_from(events.iter().count()).unwrap_or(u64::MAX);
+            self.backlog_max = self.backlog_max.max(ready);
+            for (index, event) in events.iter().enumerate() {
+                if index % EVENTS_PER_LOOK == EVENTS_PER_LOOK - 1 {
+                    let now = self.clock.refresh();
+                    self.act(now)?;
+                }
+                match event.token() {
+                    TIMER | WAKER => {}
+                    token => self.handle_ready(token.0, event)?,
+                }
+            }
+        }
+    }
+
+    fn take_commands(&mut self, now: u64) -> io::Result<Next> {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Connect { epoch_ns }) => self.begin_connecting(now, epoch_ns),
+                Ok(Command::Run { begin_ns, measure_ns, end_ns, members }) => {
+                    self.begin_run(begin_ns, measure_ns, end_ns, members)?;
+                }
+                Ok(Command::Finish) => {
+                    self.finish();
+                    return Ok(Next::End);
+                }
+                Err(TryRecvError::Empty) => return Ok(Next::GoOn),
+                Err(TryRecvError::Disconnected) => return Ok(Next::End),
+            }
+        }
+    }
+
+    fn begin_connecting(&mut self, now: u64, epoch_ns: u64) {
+        self.window.epoch_ns = epoch_ns;
+        self.telling = Telling { progress_ns: now, second: 0 };
+        let plan = &self.part.plan;
+        let schedule = plan.connect_rate.and_then(|rate| {
+            let pacing = match plan.pacing {
+                super::plan::Pacing::Poisson => super::plan::Pacing::Poisson,
+                _ => super::plan::Pacing::Fixed,
+            };
+            let schedule = Schedule::new(pacing, rate, now, plan.seed)?;
+            Some(schedule.part(self.part.shard, self.part.shards))
+        });
+        let timeout_ns = nanoseconds_of(plan.connect_timeout_seconds);
+        self.connects = Connects::new(schedule, plan.at_once, timeout_ns);
+        for client in self.clients() {
+            self.connects.push(Attempt { client, number: 0, intended_ns: None });
+        }
+    }
+
+    fn clients(&self) -> std::ops::Range<u32> {
+        self.part.first_client..self.part.first_client.saturating_add(self.part.clients)
+    }
+
+    /// Tells what is due to be told.
+    fn tell(&mut self, now: u64) {
+        if now < self.telling.progress_ns {
+            return;
+        }
+        self.telling.progress_ns = now.saturating_add(PROGRESS_NS);
+        let counts = self.listening.score.counts;
+        (self.events)(Event::Progress(counts));
+        let second = now.saturating_sub(self.window.epoch_ns) / SECOND_NS;
+        if second > self.telling.second {
+            let latencies = std::mem::take(&mut self.listening.second);
+            let cpu_ns = thread_cpu_ns();
+            let told = self.telling.second;
+            (self.events)(Event::Second { second: told, counts, latencies, cpu_ns });
+            self.telling.second = second;
+        }
+        self.note_cpu(now);
+    }
+
+    /// Notes the processor time at both ends of the measured part.
+    fn note_cpu(&mut self, now: u64) {
+        match self.window.cpu {
+            MeasuredCpu::Before if self.window.end_ns > 0 && now >= self.window.measure_ns => {
+                self.window.cpu = MeasuredCpu::Since(thread_cpu_ns());
+            }
+            MeasuredCpu::Since(begin_ns) if now >= self.window.end_ns => {
+                let used_ns = thread_cpu_ns().saturating_sub(begin_ns);
+                self.window.cpu = MeasuredCpu::Used(used_ns);
+            }
+            _ => {}
+        }
+    }
+
+    fn next_at(&self) -> u64 {
+        self.connects
+            .next_at()
+            .min(self.traffic.next_send_at())
+            .min(self.traffic.next_departure_at())
+            .min(self.telling.progress_ns)
+            .min(self.slow_read_ns)
+    }
+
+    fn finish(&mut self) {
+        self.listening.settle(self.passing_here());
+        let cpu_ns = match self.window.cpu {
+            MeasuredCpu::Before => 0,
+            MeasuredCpu::Since(begin_ns) => thread_cpu_ns().saturating_sub(begin_ns),
+            MeasuredCpu::Used(used_ns) => used_ns,
+        };
+        let outcome = Outcome {
+            score: std::mem::take(&mut self.listening.score),
+            cpu_ns,
+            backlog_max: self.backlog_max,
+            drift_ns: self.clock.drift_ns(),
+            stamped: self.listening.stamped,
+        };
+        (self.events)(Event::Outcome(Box::new(outcome)));
+    }
+
+    /// Clients of this shard that come and go.
+    fn passing_here(&self) -> std::ops::Range<u32> {
+        let (all, here) = (self.cast.passing(), self.clients());
+        all.start.max(here.start)..all.end.min(here.end)
+    }
+}
+
+impl Member {
+    fn new(mask: [u8; 4]) -> Self {
+        Self {
+            client: Client::new(mask),
+            stage: Stage::Away,
+            lanes: [None; 3],
+            intended_ns: 0,
+            attempt: 0,
+        }
+    }
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+const EVENTS_PER_WAIT: usize = 1_024;
+/// After how many reads what is due is looked at.
+const EVENTS_PER_LOOK: usize = 32;
+const PROGRESS_NS: u64 = 50_000_000;
+const SECOND_NS: u64 = 1_000_000_000;

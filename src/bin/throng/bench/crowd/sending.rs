@@ -1,0 +1,286 @@
+//! What a crowd does when it is due: connects, sends, departures and slow reads.
+//!
+//! ```text
+//! act(now): connect client 17 · broadcast 6 · client 812 leaves · client 990 reads 1,000 bytes
+//! ```
+
+use std::io;
+
+use super::{
+    Attempt, Crowd, Lane, Measure, MeasuredCpu, Output, Sends, Stage, Temper, nanoseconds_of,
+};
+use crate::bench::client::Ending;
+use crate::bench::plan::{Pacing, Scenario};
+
+impl Crowd {
+    /// Does all that is due.
+    pub(super) fn act(&mut self, now: u64) -> io::Result<()> {
+        while let Some((attempt, intended_ns)) = self.connects.next_due(now) {
+            self.connect(attempt, intended_ns)?;
+        }
+        while let Some(attempt) = self.connects.next_expired(now) {
+            self.expire(attempt);
+        }
+        while self.traffic.next_send_at() <= now {
+            let intended_ns = self.traffic.next_send_at();
+            self.traffic.advance_sends();
+            if let Some(turn) = self.traffic.take_turn() {
+                self.send(turn, intended_ns, now);
+            }
+        }
+        while self.traffic.next_departure_at() <= now {
+            let intended_ns = self.traffic.next_departure_at();
+            self.traffic.advance_departures();
+            self.depart(intended_ns);
+        }
+        if self.slow_read_ns <= now {
+            self.slow_read_ns = now.saturating_add(SLOW_READ_NS);
+            self.read_slowly();
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_run(
+        &mut self,
+        begin_ns: u64,
+        measure_ns: u64,
+        end_ns: u64,
+        members: Vec<u64>,
+    ) -> io::Result<()> {
+        self.window.measure_ns = measure_ns;
+        self.window.end_ns = end_ns;
+        self.window.cpu = MeasuredCpu::Before;
+        self.members_of = members;
+        let clock = self.clock;
+        self.listening.measure(clock.to_wall(measure_ns)..clock.to_wall(end_ns));
+        self.traffic.begin(&self.part, begin_ns, measure_ns, end_ns);
+        if self.has_slow_readers() {
+            self.slow_read_ns = begin_ns;
+        }
+        if let Pacing::Closed { in_flight } = self.traffic.pacing {
+            let turns = match self.traffic.sends {
+                Sends::Nothing => 0,
+                Sends::Broadcasts => 1,
+                Sends::Echoes | Sends::Acks => self.part.clients,
+            };
+            for turn in 0..turns {
+                for _ in 0..in_flight {
+                    self.send_now(turn);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends at once, in a closed loop.
+    pub(super) fn send_now(&mut self, turn: u32) {
+        let now = self.clock.refresh();
+        if !self.traffic.is_over(now) {
+            self.send(turn, now, now);
+        }
+    }
+
+    /// Sends what a client or stream has to send next.
+    fn send(&mut self, turn: u32, intended_ns: u64, now: u64) {
+        let sender = match self.traffic.sends {
+            // A room's events come from one client, so that they have one order.
+            Sends::Broadcasts => turn % self.part.clients.max(1),
+            _ => turn,
+        };
+        let sender = usize::try_from(sender).unwrap_or(usize::MAX);
+        if !self.can_send(sender) {
+            self.listening.score.counts.unsent += 1;
+            return;
+        }
+        let times = (self.clock.to_wall(intended_ns), self.clock.to_wall(now));
+        let Some(send) = self.traffic.take(turn, self.part.run, times) else { return };
+        let is_measured = self.listening.is_measured(times.0);
+        let recipients = match self.traffic.sends {
+            Sends::Broadcasts => {
+                let stream = usize::try_from(turn).unwrap_or(usize::MAX);
+                self.members_of.get(stream).copied().unwrap_or(0)
+            }
+            _ => 1,
+        };
+        let score = &mut self.listening.score;
+        score.counts.sent += 1;
+        score.counts.expected += recipients;
+        if is_measured {
+            score.counts.measured_sent += 1;
+            score.record(Measure::ScheduleLag, now.saturating_sub(intended_ns));
+        }
+        if let Some(member) = self.members.get_mut(sender) {
+            let attachment = send.attachment.as_deref();
+            member.client.send(&self.dialect, &send.packet, attachment, &mut self.outputs);
+            self.perform(sender);
+        }
+    }
+
+    /// Whether a client is there and what it sent before is gone.
+    fn can_send(&self, sender: usize) -> bool {
+        self.members.get(sender).is_some_and(|member| {
+            let waiting: usize =
+                member.lanes.iter().flatten().map(|key| self.links.waiting_bytes(*key)).sum();
+            member.stage == Stage::Present && waiting < WAITING_BYTES_MAX
+        })
+    }
+
+    fn connect(&mut self, attempt: Attempt, intended_ns: u64) -> io::Result<()> {
+        let index = self.index_of(attempt.client);
+        let Some(member) = self.members.get_mut(index) else { return Ok(()) };
+        member.stage = Stage::Connecting;
+        member.intended_ns = intended_ns;
+        member.attempt = attempt.number;
+        member.client.connect(&mut self.outputs);
+        self.perform(index);
+        Ok(())
+    }
+
+    /// The time of an attempt is over; most have come to their end long before.
+    fn expire(&mut self, attempt: Attempt) {
+        let index = self.index_of(attempt.client);
+        let is_late = self.members.get(index).is_some_and(|member| {
+            member.attempt == attempt.number
+                && matches!(member.stage, Stage::Connecting | Stage::Entering)
+        });
+        if is_late {
+            self.end(index, &Ending::TimedOut);
+        }
+    }
+
+    /// A client goes and comes back, or in a storm all of them.
+    fn depart(&mut self, intended_ns: u64) {
+        if self.part.plan.scenario == Scenario::Storm {
+            self.traffic.end_departures();
+            self.connects.open_gates();
+            for client in self.clients() {
+                self.leave(client);
+            }
+            for client in self.clients() {
+                self.come_back(client, intended_ns);
+            }
+            return;
+        }
+        let passing = self.passing_here();
+        let count = passing.end.saturating_sub(passing.start);
+        if count == 0 {
+            return;
+        }
+        let client = passing.start + self.departed % count;
+        self.departed = (self.departed + 1) % count;
+        if self.leave(client) {
+            self.come_back(client, intended_ns);
+        } else {
+            self.listening.score.counts.unsent += 1;
+        }
+    }
+
+    /// Closes a client's connections; false if it is still on its way in.
+    fn leave(&mut self, client: u32) -> bool {
+        let index = self.index_of(client);
+        let Some(member) = self.members.get_mut(index) else { return false };
+        if member.stage != Stage::Present {
+            return false;
+        }
+        member.stage = Stage::Away;
+        let lanes = std::mem::take(&mut member.lanes);
+        for key in lanes.into_iter().flatten() {
+            self.links.close(key);
+        }
+        self.listening.score.counts.connected -= 1;
+        self.listening.restart(client);
+        true
+    }
+
+    fn come_back(&mut self, client: u32, intended_ns: u64) {
+        let index = self.index_of(client);
+        let Some(member) = self.members.get_mut(index) else { return };
+        if member.stage == Stage::Away {
+            member.attempt = member.attempt.wrapping_add(1);
+            let number = member.attempt;
+            self.connects.push(Attempt { client, number, intended_ns: Some(intended_ns) });
+        }
+    }
+
+    fn read_slowly(&mut self) {
+        let Scenario::Slow { read_bytes_per_second, .. } = self.part.plan.scenario else { return };
+        if read_bytes_per_second == 0 {
+            self.slow_read_ns = u64::MAX;
+            return;
+        }
+        let bytes = read_bytes_per_second.saturating_mul(SLOW_READ_NS) / nanoseconds_of(1.0);
+        let bytes = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
+        for client in self.clients() {
+            if self.cast.temper(client) == Temper::Slow {
+                let index = self.index_of(client);
+                let lane = self.members.get(index).and_then(|member| member.lanes[0]);
+                if let Some(key) = lane {
+                    self.read_some(key, bytes);
+                }
+            }
+        }
+    }
+
+    fn has_slow_readers(&self) -> bool {
+        matches!(self.part.plan.scenario, Scenario::Slow { .. })
+    }
+
+    /// Does what a client's machine has asked for.
+    pub(super) fn perform(&mut self, index: usize) {
+        let outputs = std::mem::take(&mut self.outputs);
+        for output in &outputs {
+            let done = match output {
+                Output::Open(lane) => self.open(index, *lane),
+                Output::Write(lane, bytes) => match self.key_of(index, *lane) {
+                    Some(key) => self.links.write(key, bytes),
+                    None => Ok(()),
+                },
+                Output::Close(lane) => {
+                    self.close_lane(index, *lane);
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                self.end(index, &Ending::Broken(error.kind()));
+                break;
+            }
+        }
+        // What outputs made of themselves meanwhile belongs to somebody who has ended.
+        self.outputs = outputs;
+        self.outputs.clear();
+    }
+
+    fn open(&mut self, index: usize, lane: Lane) -> io::Result<()> {
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
+        let client = self.part.first_client.saturating_add(number);
+        let receive_buffer =
+            (self.cast.temper(client) == Temper::Slow).then_some(SLOW_RECEIVE_BYTES);
+        let key = self.links.open(number, client, lane, receive_buffer)?;
+        if let Some(slot) = self.members.get_mut(index).map(|member| &mut member.lanes) {
+            slot[lane as usize] = Some(key);
+        }
+        Ok(())
+    }
+
+    fn close_lane(&mut self, index: usize, lane: Lane) {
+        let key = self.members.get_mut(index).and_then(|member| member.lanes[lane as usize].take());
+        if let Some(key) = key {
+            self.links.close(key);
+        }
+    }
+
+    fn key_of(&self, index: usize, lane: Lane) -> Option<usize> {
+        self.members.get(index).and_then(|member| member.lanes[lane as usize])
+    }
+
+    pub(super) fn index_of(&self, client: u32) -> usize {
+        usize::try_from(client.saturating_sub(self.part.first_client)).unwrap_or(usize::MAX)
+    }
+}
+
+/// What may wait in a sender before a further send counts as unsent.
+const WAITING_BYTES_MAX: usize = 1_024 * 1_024;
+/// Slow clients read ten times a second.
+const SLOW_READ_NS: u64 = 100_000_000;
+/// What the kernel takes for a slow client before the server feels it.
+const SLOW_RECEIVE_BYTES: usize = 16 * 1_024;

@@ -1,0 +1,89 @@
+//! A shard: a part of the clients, driven by one event loop in a thread or in a process of its own.
+//!
+//! The conductor tells each shard what to do, and the shard tells how far it is; between processes
+//! the same messages are lines of JSON.
+//!
+//! ```text
+//! > {"connect":{..}}   < {"progress":{"connected":500,..}}   > {"run":{..}}   > "finish"   < {"outcome":{..}}
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::latency::Latencies;
+use super::plan::Plan;
+use super::score::{Counts, Score};
+
+/// What one shard has to do with the plan.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) plan: Plan,
+    /// Told apart from other runs against the same server.
+    pub(crate) run: u32,
+    pub(crate) shard: u32,
+    /// How many shards share the clients; those of askers are counted apart.
+    pub(crate) shards: u32,
+    /// Its clients are numbered from here on.
+    pub(crate) first_client: u32,
+    pub(crate) clients: u32,
+    pub(crate) duty: Duty,
+}
+
+/// What the clients of a shard are there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Duty {
+    /// What the scenario says.
+    Crowd,
+    /// Questions, while the others are broadcast to.
+    Ask,
+}
+
+/// From the conductor to a shard.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Command {
+    /// Connect all clients; the clock of the intervals begins. Nanoseconds of the monotonic clock.
+    Connect { epoch_ns: u64 },
+    /// All are connected: send, from `begin_ns` to `end_ns`, measured from `measure_ns` on.
+    Run {
+        begin_ns: u64,
+        measure_ns: u64,
+        end_ns: u64,
+        /// Recipients of each stream's events, over all shards.
+        members: Vec<u64>,
+    },
+    /// Tell the outcome and end.
+    Finish,
+}
+
+/// From a shard to the conductor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Event {
+    /// The counts as they stand, ten times a second.
+    Progress(Counts),
+    /// One second, by its number from the epoch.
+    Second {
+        second: u64,
+        counts: Counts,
+        latencies: Latencies,
+        cpu_ns: u64,
+    },
+    Outcome(Box<Outcome>),
+    /// The shard can't go on.
+    Failed(String),
+}
+
+/// What a shard has to tell in the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) score: Score,
+    /// Processor time of its thread in the measured part.
+    pub(crate) cpu_ns: u64,
+    /// Most connections that one wait found ready.
+    pub(crate) backlog_max: u64,
+    /// How far the wall clock moved against the monotonic one.
+    pub(crate) drift_ns: u64,
+    /// Receipts that the kernel stamped.
+    pub(crate) stamped: u64,
+}

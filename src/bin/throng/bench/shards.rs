@@ -1,0 +1,160 @@
+//! Starting shards and talking with them: threads by channels, processes by lines of JSON.
+//!
+//! ```text
+//! thread   mpsc + waker          process   stdin > {"connect":{..}}   stdout < {"progress":{..}}
+//! ```
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use mio::Waker;
+
+use super::crowd::Crowd;
+use super::shard::{Command, Event, Part};
+use super::target::Target;
+
+/// All shards of a run.
+#[derive(Debug)]
+pub(crate) struct Shards {
+    shards: Vec<Shard>,
+    events: Receiver<(usize, Event)>,
+}
+
+#[derive(Debug)]
+enum Shard {
+    Thread { commands: Sender<Command>, waker: Waker, handle: Option<JoinHandle<()>> },
+    Process { child: Child, input: Option<ChildStdin>, reader: Option<JoinHandle<()>> },
+}
+
+impl Shards {
+    /// Starts one shard for each part.
+    pub(crate) fn start(parts: Vec<Part>, target: &Target) -> io::Result<Self> {
+        let (sender, events) = channel();
+        let mut shards = Vec::new();
+        for (index, part) in parts.into_iter().enumerate() {
+            let sender = sender.clone();
+            shards.push(if part.plan.processes {
+                start_process(index, part, sender)?
+            } else {
+                start_thread(index, part, target, sender)?
+            });
+        }
+        Ok(Self { shards, events })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shards.len()
+    }
+
+    pub(crate) fn events(&self) -> &Receiver<(usize, Event)> {
+        &self.events
+    }
+
+    pub(crate) fn send(&mut self, command: &Command) -> io::Result<()> {
+        for shard in &mut self.shards {
+            shard.send(command)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of all that was started.
+    pub(crate) fn join(mut self) {
+        for shard in &mut self.shards {
+            match shard {
+                Shard::Thread { handle, .. } => {
+                    let _ = handle.take().map(JoinHandle::join);
+                }
+                Shard::Process { child, input, reader } => {
+                    drop(input.take());
+                    let _ = child.wait();
+                    let _ = reader.take().map(JoinHandle::join);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Shards {
+    /// A worker whose conductor gave up ends with its input; one that doesn't is ended.
+    fn drop(&mut self) {
+        for shard in &mut self.shards {
+            if let Shard::Process { child, input, .. } = shard {
+                drop(input.take());
+                if matches!(child.try_wait(), Ok(None)) {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                }
+            }
+        }
+    }
+}
+
+impl Shard {
+    fn send(&mut self, command: &Command) -> io::Result<()> {
+        match self {
+            Self::Thread { commands, waker, .. } => {
+                commands.send(command.clone()).map_err(|_| io::Error::other("a thread ended"))?;
+                waker.wake()
+            }
+            Self::Process { input, .. } => {
+                let input = input.as_mut().ok_or_else(|| io::Error::other("a worker ended"))?;
+                let mut line = serde_json::to_vec(command)?;
+                line.push(b'\n');
+                input.write_all(&line)?;
+                input.flush()
+            }
+        }
+    }
+}
+
+fn start_thread(
+    index: usize,
+    part: Part,
+    target: &Target,
+    sender: Sender<(usize, Event)>,
+) -> io::Result<Shard> {
+    let (commands, inbox) = channel();
+    let failures = sender.clone();
+    let tell = Box::new(move |event| drop(sender.send((index, event))));
+    let crowd = Crowd::new(part, target, inbox, tell)?;
+    let waker = crowd.waker()?;
+    let run = move || {
+        if let Err(error) = crowd.run() {
+            let _ = failures.send((index, Event::Failed(error.to_string())));
+        }
+    };
+    let handle = std::thread::Builder::new().name(format!("crowd-{index}")).spawn(run)?;
+    Ok(Shard::Thread { commands, waker, handle: Some(handle) })
+}
+
+fn start_process(index: usize, part: Part, sender: Sender<(usize, Event)>) -> io::Result<Shard> {
+    let mut child = std::process::Command::new(std::env::current_exe()?)
+        .args(["bench", "worker"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut input = child.stdin.take();
+    if let Some(input) = &mut input {
+        let mut line = serde_json::to_vec(&part)?;
+        line.push(b'\n');
+        input.write_all(&line)?;
+        input.flush()?;
+    }
+    let output = child.stdout.take();
+    let read = move || {
+        let lines = output.map(BufReader::new).into_iter().flat_map(BufRead::lines);
+        for line in lines.map_while(Result::ok) {
+            let event = serde_json::from_str(&line).unwrap_or_else(|error| {
+                Event::Failed(format!("a worker said what is no event: {error}"))
+            });
+            if sender.send((index, event)).is_err() {
+                return;
+            }
+        }
+        let _ = sender.send((index, Event::Failed("a worker ended too early".to_owned())));
+    };
+    let reader = std::thread::Builder::new().name(format!("worker-{index}")).spawn(read)?;
+    Ok(Shard::Process { child, input, reader: Some(reader) })
+}

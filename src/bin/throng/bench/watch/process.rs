@@ -1,0 +1,342 @@
+//! Watches one process together with its children: a cluster of workers is one server.
+//!
+//! A child that ends keeps what it was last seen to have used; what it used after that is lost to
+//! the account, so a sample each second is good practice.
+//!
+//! ```text
+//! node cluster.js (4711)    worker (4712)    worker (4713)      one sample, their sum
+//! ```
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::time::Duration;
+
+use procfs::process::{Process, all_processes};
+use procfs::{ProcError, ProcResult, page_size, ticks_per_second};
+
+use super::account::{Account, Reading, ThreadReading, Used};
+
+/// Samples one process and its children.
+#[derive(Debug)]
+pub(crate) struct ProcessWatch {
+    process: Process,
+    pid: u32,
+    /// By process id and start, as ids are used again.
+    accounts: HashMap<(i32, u64), Account>,
+}
+
+/// What a process and its children used since they began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProcessSample {
+    /// On a processor, to the nanosecond where the kernel tells it per thread.
+    pub(crate) cpu: Duration,
+    /// In ticks, 10 ms as a rule.
+    pub(crate) cpu_user: Duration,
+    /// In ticks, 10 ms as a rule.
+    pub(crate) cpu_system: Duration,
+    /// Now. Kernels 6.2 to 6.15 count it in batches and may be off by some hundred KiB.
+    pub(crate) resident_bytes: u64,
+    pub(crate) voluntary_switches: u64,
+    pub(crate) involuntary_switches: u64,
+    /// Now.
+    pub(crate) threads: u64,
+    /// Now, the watched one and its children.
+    pub(crate) processes: u64,
+}
+
+/// What was used between two samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProcessUse {
+    pub(crate) cpu: Duration,
+    pub(crate) cpu_user: Duration,
+    pub(crate) cpu_system: Duration,
+    pub(crate) voluntary_switches: u64,
+    pub(crate) involuntary_switches: u64,
+}
+
+impl ProcessWatch {
+    /// Fails where there is no such process, or none that may be read.
+    pub(crate) fn new(pid: u32) -> io::Result<Self> {
+        let absent = || io::Error::new(io::ErrorKind::NotFound, format!("no process {pid}"));
+        let id = i32::try_from(pid).map_err(|_| absent())?;
+        let process = Process::new(id).map_err(|error| match error {
+            ProcError::NotFound(_) => absent(),
+            error => unreadable(pid, &error),
+        })?;
+        Ok(Self { process, pid, accounts: HashMap::new() })
+    }
+
+    /// Fails once the process has ended, even where its children live on.
+    pub(crate) fn sample(&mut self) -> io::Result<ProcessSample> {
+        let mut sample = ProcessSample::default();
+        self.visit_watched(&mut sample)?;
+        let mut parents = Parents::Unread;
+        let mut seen = HashSet::from([self.process.pid()]);
+        let mut waiting = parents.children_of(&self.process);
+        while let Some(pid) = waiting.pop() {
+            if !seen.insert(pid) {
+                continue;
+            }
+            // A child that ends just now is no fault.
+            let Ok(child) = Process::new(pid) else { continue };
+            if visit(&child, &mut self.accounts, &mut sample).is_ok() {
+                waiting.extend(parents.children_of(&child));
+            }
+        }
+        let used = self.accounts.values().fold(Used::default(), |sum, one| sum.plus(one.used()));
+        sample.cpu = used.cpu;
+        sample.cpu_user = used.cpu_user;
+        sample.cpu_system = used.cpu_system;
+        sample.voluntary_switches = used.voluntary_switches;
+        sample.involuntary_switches = used.involuntary_switches;
+        Ok(sample)
+    }
+
+    fn visit_watched(&mut self, sample: &mut ProcessSample) -> io::Result<()> {
+        match visit(&self.process, &mut self.accounts, sample) {
+            Ok(Life::Running) => Ok(()),
+            Ok(Life::Ended) => Err(self.ended()),
+            Err(_) if !self.process.is_alive() => Err(self.ended()),
+            Err(error) => Err(unreadable(self.pid, &error)),
+        }
+    }
+
+    fn ended(&self) -> io::Error {
+        let text = format!("process {} has ended", self.pid);
+        io::Error::new(io::ErrorKind::NotFound, text)
+    }
+}
+
+impl ProcessSample {
+    /// What was used from an earlier sample of the same watch to this one.
+    pub(crate) fn since(&self, earlier: &Self) -> ProcessUse {
+        ProcessUse {
+            cpu: self.cpu.saturating_sub(earlier.cpu),
+            cpu_user: self.cpu_user.saturating_sub(earlier.cpu_user),
+            cpu_system: self.cpu_system.saturating_sub(earlier.cpu_system),
+            voluntary_switches: self.voluntary_switches.saturating_sub(earlier.voluntary_switches),
+            involuntary_switches: self
+                .involuntary_switches
+                .saturating_sub(earlier.involuntary_switches),
+        }
+    }
+}
+
+impl ProcessUse {
+    /// Share of one core over a time: 1.0 is a whole one.
+    pub(crate) fn core_share(&self, over: Duration) -> f64 {
+        if over.is_zero() { 0.0 } else { self.cpu.as_secs_f64() / over.as_secs_f64() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// At least one of its threads lives.
+    Running,
+    /// It only waits for its parent to ask for its exit code.
+    Ended,
+}
+
+/// Who is whose parent, for kernels that don't list children.
+#[derive(Debug)]
+enum Parents {
+    /// Nobody needed it so far.
+    Unread,
+    /// Children by parent.
+    Read(HashMap<i32, Vec<i32>>),
+}
+
+impl Parents {
+    fn children_of(&mut self, process: &Process) -> Vec<i32> {
+        listed_children(process).unwrap_or_else(|_| self.search(process.pid()))
+    }
+
+    fn search(&mut self, parent: i32) -> Vec<i32> {
+        if let Self::Unread = self {
+            let mut children = HashMap::<i32, Vec<i32>>::new();
+            for stat in all_processes().into_iter().flatten().flatten().map(|one| one.stat()) {
+                if let Ok(stat) = stat {
+                    children.entry(stat.ppid).or_default().push(stat.pid);
+                }
+            }
+            *self = Self::Read(children);
+        }
+        match self {
+            Self::Unread => Vec::new(),
+            Self::Read(children) => children.get(&parent).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+fn listed_children(process: &Process) -> ProcResult<Vec<i32>> {
+    let mut children = process.task_main_thread()?.children()?;
+    for task in process.tasks()?.flatten().filter(|task| task.tid != process.pid()) {
+        // A thread that ended meanwhile has passed its children on.
+        children.extend(task.children().unwrap_or_default());
+    }
+    Ok(children.into_iter().filter_map(|pid| i32::try_from(pid).ok()).collect())
+}
+
+fn visit(
+    process: &Process,
+    accounts: &mut HashMap<(i32, u64), Account>,
+    sample: &mut ProcessSample,
+) -> ProcResult<Life> {
+    let stat = process.stat()?;
+    let ticks = |count: u64| {
+        let nanos = u128::from(count) * 1_000_000_000 / u128::from(ticks_per_second().max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    };
+    let reading = Reading {
+        cpu_user: ticks(stat.utime),
+        cpu_system: ticks(stat.stime),
+        tick: ticks(1),
+        threads: read_threads(process),
+    };
+    accounts.entry((stat.pid, stat.starttime)).or_default().handle_reading(reading);
+    let threads = u64::try_from(stat.num_threads).unwrap_or_default();
+    if matches!(stat.state, 'Z' | 'X') && threads <= 1 {
+        return Ok(Life::Ended);
+    }
+    let pages = process.statm()?.resident;
+    sample.resident_bytes = sample.resident_bytes.saturating_add(pages.saturating_mul(page_size()));
+    sample.threads = sample.threads.saturating_add(threads);
+    sample.processes = sample.processes.saturating_add(1);
+    Ok(Life::Running)
+}
+
+fn read_threads(process: &Process) -> Vec<(i32, ThreadReading)> {
+    let tasks = process.tasks().into_iter().flatten().flatten();
+    let readings = tasks.filter_map(|task| {
+        // Kernels without scheduler statistics still tell the switches, and the other way round.
+        let (schedule, status) = (task.schedstat().ok(), task.status().ok());
+        if schedule.is_none() && status.is_none() {
+            return None;
+        }
+        let reading = ThreadReading {
+            cpu: Duration::from_nanos(schedule.map_or(0, |schedule| schedule.sum_exec_runtime)),
+            voluntary_switches: status
+                .as_ref()
+                .and_then(|status| status.voluntary_ctxt_switches)
+                .unwrap_or_default(),
+            involuntary_switches: status
+                .as_ref()
+                .and_then(|status| status.nonvoluntary_ctxt_switches)
+                .unwrap_or_default(),
+        };
+        Some((task.tid, reading))
+    });
+    readings.collect()
+}
+
+fn unreadable(pid: u32, error: &ProcError) -> io::Error {
+    io::Error::other(format!("can't read process {pid}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+    use crate::bench::watch::{process_cpu, thread_cpu};
+
+    /// A shell that has a child of its own and ends when its standard input does.
+    fn family() -> Child {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sleep 600 & echo; read _; kill $!"]);
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn wait_for_line(child: &mut Child) {
+        let mut byte = [0];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut byte).unwrap();
+    }
+
+    #[test]
+    fn this_process_is_told_as_its_own_clock_tells_it() {
+        let mut watch = ProcessWatch::new(std::process::id()).unwrap();
+        let (before, begun) = (watch.sample().unwrap(), process_cpu());
+        let until = thread_cpu() + Duration::from_millis(60);
+        while thread_cpu() < until {}
+        // Threads of other tests end meanwhile, which may hide two ticks.
+        let least = process_cpu().checked_sub(begun + Duration::from_millis(20)).unwrap();
+        let after = watch.sample().unwrap();
+        let most = process_cpu() + Duration::from_millis(20);
+        let used = after.since(&before);
+        assert!(used.cpu >= least.min(Duration::from_millis(40)), "{used:?}, {least:?}");
+        assert!(after.cpu <= most, "{after:?}, {most:?}");
+        assert!(after.resident_bytes > 500_000, "{after:?}");
+        assert!(after.threads >= 1 && after.processes >= 1);
+    }
+
+    #[test]
+    fn children_belong_to_their_parent() {
+        let mut family = family();
+        wait_for_line(&mut family);
+        let mut watch = ProcessWatch::new(family.id()).unwrap();
+        let sample = watch.sample().unwrap();
+        assert_eq!((sample.processes, sample.threads), (2, 2));
+        let parent = i32::try_from(family.id()).unwrap();
+        assert_eq!(Parents::Unread.search(parent).len(), 1);
+        drop(family.stdin.take());
+        family.wait().unwrap();
+        let error = watch.sample().unwrap_err();
+        assert_eq!(error.to_string(), format!("process {parent} has ended"));
+    }
+
+    #[test]
+    fn one_that_nobody_waited_for_has_ended() {
+        let mut child = Command::new("true").stdout(Stdio::piped()).spawn().unwrap();
+        let mut watch = ProcessWatch::new(child.id()).unwrap();
+        let mut ended = false;
+        // The exit becomes visible a little after the output is closed.
+        for _ in 0..1_000_000 {
+            ended = watch.sample().is_err();
+            if ended {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        assert!(ended);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn no_process_is_said_plainly() {
+        let error = ProcessWatch::new(u32::MAX).unwrap_err();
+        assert_eq!(error.to_string(), format!("no process {}", u32::MAX));
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_difference_is_taken_field_by_field() {
+        let earlier = ProcessSample {
+            cpu: Duration::from_millis(1_000),
+            cpu_user: Duration::from_millis(600),
+            cpu_system: Duration::from_millis(400),
+            voluntary_switches: 10,
+            involuntary_switches: 5,
+            ..ProcessSample::default()
+        };
+        let later = ProcessSample {
+            cpu: Duration::from_millis(1_500),
+            cpu_user: Duration::from_millis(900),
+            cpu_system: Duration::from_millis(600),
+            voluntary_switches: 17,
+            involuntary_switches: 5,
+            ..ProcessSample::default()
+        };
+        let used = later.since(&earlier);
+        assert_eq!(
+            used,
+            ProcessUse {
+                cpu: Duration::from_millis(500),
+                cpu_user: Duration::from_millis(300),
+                cpu_system: Duration::from_millis(200),
+                voluntary_switches: 7,
+                involuntary_switches: 0,
+            }
+        );
+        assert!((used.core_share(Duration::from_secs(2)) - 0.25).abs() < 1e-12);
+    }
+}
