@@ -3,25 +3,26 @@
 //
 //   [ 12/260] round 1  lone  throng          3.24 us/delivery
 //   [ 13/260] round 1  lone  socket.io ...   9 min left
-import { boundSeconds } from "./scenarios.mjs";
+import { estimatedSeconds } from "./scenarios.mjs";
 
 export class Progress {
+  #comparison;
   #total;
   #left;
   #took = new Map();
   #watched = process.stdout.isTTY === true;
 
-  constructor(runs) {
+  constructor(runs, comparison) {
+    this.#comparison = comparison;
     this.#total = runs.length;
     this.#left = [...runs];
   }
 
   /** The estimate, from what each kind of run took the last time. */
   get secondsLeft() {
-    return this.#left.reduce((sum, run) => {
-      const took = this.#took.get(kind(run)) ?? run.scenario.seconds + OVERHEAD_SECONDS;
-      return sum + Math.min(took, boundSeconds(run.scenario));
-    }, 0);
+    const expected = (run) =>
+      this.#took.get(kind(run)) ?? estimatedSeconds(run.scenario, this.#comparison);
+    return this.#left.reduce((sum, run) => sum + expected(run), 0);
   }
 
   begin(run) {
@@ -53,5 +54,3 @@ export function minutes(seconds) {
 function kind({ scenario, server }) {
   return `${scenario.name} ${server.name}`;
 }
-
-const OVERHEAD_SECONDS = 0.5;

@@ -111,7 +111,7 @@ function runsOf(options, programs) {
 }
 
 async function measureAll(runs, comparison) {
-  const progress = new Progress(runs);
+  const progress = new Progress(runs, comparison);
   console.log(`${runs.length} runs, about ${minutes(progress.secondsLeft)}`);
   for (const run of runs) {
     progress.begin(run);
