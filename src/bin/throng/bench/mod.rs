@@ -11,12 +11,14 @@ mod assemble;
 mod client;
 mod clock;
 mod conductor;
+mod course;
 mod crowd;
 pub(crate) mod descriptors;
 pub(crate) mod latency;
 mod ledger;
 pub(crate) mod options;
 pub(crate) mod payload;
+pub(crate) mod percentile;
 pub(crate) mod plan;
 mod progress;
 pub(crate) mod report;
@@ -37,6 +39,7 @@ use std::io;
 use std::process::ExitCode;
 
 use conductor::Conductor;
+use course::Course;
 use options::{Bench, Load};
 use plan::Plan;
 use report::Report;
@@ -53,14 +56,21 @@ pub(crate) fn run(bench: &Bench) -> io::Result<ExitCode> {
 
 fn run_load(bench: &Bench) -> io::Result<ExitCode> {
     let (plan, load) = Plan::from_options(bench).map_err(io::Error::other)?;
-    descriptors::check(&plan, open_files::raise()).map_err(io::Error::other)?;
-    let report = run_plan(&plan, load)?;
+    let files = open_files::raise();
+    descriptors::check(&plan, files).map_err(io::Error::other)?;
+    let mut report = match Course::new(&plan, load, files)? {
+        Some(course) => course.run(&plan, load)?,
+        None => run_plan(&plan, load)?,
+    };
+    report.label = load.output.label.clone().unwrap_or_else(|| plan.target.clone());
     let text = serde_json::to_string_pretty(&report)?;
     println!("{text}");
-    Ok(ExitCode::SUCCESS)
+    Ok(if report.verdict.valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One run from the first connection to the report.
+/// One run from the first connection to the verdict.
 fn run_plan(plan: &Plan, load: &Load) -> io::Result<Report> {
-    Conductor::start(plan, &load.target.pid, load.output.quiet)?.run()
+    let mut report = Conductor::start(plan, &load.target.pid, load.output.quiet)?.run()?;
+    verdict::judge(&mut report);
+    Ok(report)
 }

@@ -7,4 +7,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Fingerprint {
     /// Such as `Linux 6.18.44`.
     pub(crate) kernel: String,
+    /// Logical ones.
+    pub(crate) cores: Option<u32>,
+    /// Over one, five and fifteen minutes.
+    pub(crate) load_average: Option<[f64; 3]>,
 }

@@ -278,7 +278,7 @@ impl Crowd {
             score: std::mem::take(&mut self.listening.score),
             cpu_ns,
             backlog_max: self.backlog_max,
-            drift_ns: self.clock.drift_ns(),
+            step_ns_max: self.clock.step_ns_max(),
             stamped: self.listening.stamped,
         };
         (self.events)(Event::Outcome(Box::new(outcome)));
