@@ -248,7 +248,7 @@ impl Limit {
     fn broken(&self, report: &Report) -> Option<String> {
         let name = self.name();
         let measured = report.first_measure();
-        let above = |value_ns, most_ns| {
+        let above = |value_ns: u64, most_ns: u64| {
             // A histogram of three digits tells the upper end of the thousandth that a value is in.
             let is_above = value_ns > most_ns.saturating_add(most_ns / 1_000);
             is_above.then(|| format!("{name} is {}, above {}", time(value_ns), time(most_ns)))
