@@ -1,5 +1,6 @@
 //! `throng bench`: the load generator.
 
+pub(crate) mod checks;
 pub(crate) mod descriptors;
 pub(crate) mod latency;
 pub(crate) mod options;
