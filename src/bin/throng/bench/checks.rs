@@ -21,7 +21,12 @@ impl Plan {
     }
 
     fn check_target(&self) -> Result<(), PlanError> {
-        target::check(&self.target).map_err(PlanError::Target)?;
+        for target in std::iter::once(&self.target).chain(&self.more_targets) {
+            target::check(target).map_err(PlanError::Target)?;
+        }
+        if !self.more_targets.is_empty() && self.scenario.broadcasts() {
+            return Err(PlanError::Servers);
+        }
         if let Some(network) = &self.source {
             source::check(network).map_err(PlanError::Source)?;
         }
@@ -170,6 +175,8 @@ pub(crate) enum PlanError {
     Namespace { namespace: String },
     /// The event has no name.
     Event,
+    /// Several servers, and everybody is to hear one client.
+    Servers,
     /// What only Socket.IO has was asked of plain WebSocket.
     Plain { what: &'static str },
     /// A count or a time that must be above zero.
@@ -206,6 +213,9 @@ impl fmt::Display for PlanError {
                 f,
                 "--namespace {namespace:?} cannot be joined: begin it with /, without spaces and \
                  commas"
+            ),
+            Self::Servers => f.write_str(
+                "several servers can't share a broadcast: give one URL, or another scenario",
             ),
             Self::Event => f.write_str("--event needs a name"),
             Self::Plain { what } => {

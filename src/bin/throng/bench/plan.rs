@@ -17,6 +17,9 @@ use super::payload::MARK_BYTES;
 pub(crate) struct Plan {
     pub(crate) scenario: Scenario,
     pub(crate) target: String,
+    /// Further servers: shards take them in turn.
+    #[serde(default)]
+    pub(crate) more_targets: Vec<String>,
     pub(crate) path: String,
     pub(crate) namespace: String,
     pub(crate) transport: Transport,
@@ -93,6 +96,7 @@ impl Plan {
         let plan = Self {
             scenario,
             target: target.url.clone(),
+            more_targets: target.more.clone(),
             path: target.path.clone(),
             namespace: target.namespace.clone(),
             transport: target.transport.into(),
@@ -140,6 +144,15 @@ impl Plan {
         }
         plan.check()?;
         Ok(plan)
+    }
+
+    /// The server that a shard talks to.
+    pub(crate) fn target_of(&self, shard: u32) -> &str {
+        let count = self.more_targets.len() + 1;
+        match usize::try_from(shard).unwrap_or(0) % count {
+            0 => &self.target,
+            nth => self.more_targets.get(nth - 1).unwrap_or(&self.target),
+        }
     }
 
     /// Whether the run finds a ceiling, so that the generator must not be what ends it: a closed
@@ -201,6 +214,11 @@ impl Scenario {
     /// Whether anybody sends.
     pub(crate) fn has_traffic(&self) -> bool {
         !matches!(self, Self::Connect | Self::Idle)
+    }
+
+    /// Whether everybody, or everybody in a room, hears what one client sends.
+    pub(crate) fn broadcasts(&self) -> bool {
+        !matches!(self, Self::Connect | Self::Idle | Self::Echo | Self::Ack | Self::Storm)
     }
 
     fn default_rate(&self) -> Option<f64> {
