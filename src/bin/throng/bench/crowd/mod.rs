@@ -32,8 +32,8 @@ use receiver::Receiver;
 use traffic::Traffic;
 
 use super::client::{Client, Dialect, Lane, Output};
-use super::clock::{Clock, monotonic_ns, thread_cpu_ns};
-use super::latency::{Latencies, Measure, nanoseconds_of};
+use super::clock::{Clock, thread_cpu_ns};
+use super::latency::{Measure, nanoseconds_of};
 use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
@@ -281,6 +281,7 @@ impl Crowd {
             step_ns_max: self.clock.step_ns_max(),
             stamped: self.listening.stamped,
         };
+        self.links.reset_all();
         (self.events)(Event::Outcome(Box::new(outcome)));
     }
 
