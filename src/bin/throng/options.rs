@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng::config::{Config, Cookie, Cors, CorsOrigin, HandshakeRetention, Transports};
 
+use crate::doctor::Doctor;
+
 /// A Socket.IO server on one thread and one epoll reactor.
 #[derive(Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true)]
@@ -19,6 +21,8 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Serve the chat page and the events that load tools use (the default).
     Serve(Box<Serve>),
+    /// Look for what on this machine will spoil a measurement, and how to mend it.
+    Doctor(Doctor),
 }
 
 /// What `throng serve` takes.

@@ -62,11 +62,12 @@ impl Account {
         }
         self.threads = seen;
         let mut total = self.threads.values().fold(self.ended, |sum, thread| sum.plus(*thread));
-        let told = reading.cpu_user + reading.cpu_system;
+        let told = reading.cpu_user.saturating_add(reading.cpu_system);
         // User and system time are each cut to whole ticks, so what the process tells is at most
         // two ticks short and never too much: what is beyond that was used by threads unseen.
-        if told > total.cpu + 2 * reading.tick {
-            self.ended.cpu += told - total.cpu;
+        let unseen = told.saturating_sub(total.cpu);
+        if unseen > reading.tick.saturating_mul(2) {
+            self.ended.cpu = self.ended.cpu.saturating_add(unseen);
             total.cpu = told;
         }
         self.used = Used {

@@ -154,10 +154,9 @@ impl Parents {
     fn search(&mut self, parent: i32) -> Vec<i32> {
         if let Self::Unread = self {
             let mut children = HashMap::<i32, Vec<i32>>::new();
-            for stat in all_processes().into_iter().flatten().flatten().map(|one| one.stat()) {
-                if let Ok(stat) = stat {
-                    children.entry(stat.ppid).or_default().push(stat.pid);
-                }
+            let all = all_processes().into_iter().flatten().flatten();
+            for stat in all.filter_map(|one| one.stat().ok()) {
+                children.entry(stat.ppid).or_default().push(stat.pid);
             }
             *self = Self::Read(children);
         }
@@ -311,7 +310,7 @@ mod tests {
     #[test]
     fn a_difference_is_taken_field_by_field() {
         let earlier = ProcessSample {
-            cpu: Duration::from_millis(1_000),
+            cpu: Duration::from_secs(1),
             cpu_user: Duration::from_millis(600),
             cpu_system: Duration::from_millis(400),
             voluntary_switches: 10,
