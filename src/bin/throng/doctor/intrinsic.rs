@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn long_waits_spoil() {
         let verdict = |wait_p999_ns, gap_max_ns| {
-            let stalls = Stalls { wait_p999_ns, gap_max_ns, ..Stalls::default() };
+            let stalls = Stalls { gap_max_ns, wait_p999_ns, ..Stalls::default() };
             stalls.checks()[0].verdict
         };
         assert_eq!(verdict(99_999, 999_999), Verdict::Good);

@@ -77,7 +77,7 @@ fn read_stamp(receiver: &TcpStream) -> io::Result<Option<Duration>> {
 fn judge(sent: Duration, stamp: Option<Duration>, read: Duration) -> Stamp {
     match stamp {
         None => Stamp::Absent,
-        Some(stamp) if sent <= stamp && stamp <= read => Stamp::Between(read - stamp),
+        Some(stamp) if sent <= stamp && stamp <= read => Stamp::Between(read.saturating_sub(stamp)),
         Some(_) => Stamp::Outside,
     }
 }
