@@ -60,7 +60,7 @@ pub(crate) fn assemble(notes: Notes, outcomes: Vec<Outcome>) -> Report {
         generator: generator(&outcomes, &score.counts, measured),
         server: (!notes.pids.is_empty()).then(|| server(&notes, &score.counts)),
         search: None,
-        fingerprint: Fingerprint::default(),
+        fingerprint: Fingerprint::take(),
         plan: notes.plan,
     }
 }
