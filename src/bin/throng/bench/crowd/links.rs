@@ -167,7 +167,7 @@ impl Links {
 
     /// Receives at most so many bytes.
     pub(crate) fn receive(&mut self, key: usize, bytes_max: usize) -> io::Result<Received> {
-        let Some(link) = self.slab.get(key) else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let link = self.slab.get(key).ok_or(io::ErrorKind::WouldBlock)?;
         self.receiver.receive(&link.stream, bytes_max)
     }
 
