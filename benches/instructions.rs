@@ -34,11 +34,9 @@ const OPERATIONS: &[Operation] = &[
         weight: CLIENTS,
         run: |repetitions| {
             let mut running = Running::with_clients(CLIENTS);
-            let before = running.writes();
             for _ in 0..repetitions {
                 running.broadcast(1);
             }
-            assert_eq!(running.writes() - before, (repetitions * CLIENTS) as u64);
         },
     },
     // Repetitions are the broadcasts of each turn: the first is in both counts.
@@ -48,30 +46,28 @@ const OPERATIONS: &[Operation] = &[
         weight: CLIENTS * TURNS,
         run: |repetitions| {
             let mut running = Running::with_clients(CLIENTS);
-            let before = running.writes();
             for _ in 0..TURNS {
                 running.broadcast(repetitions);
             }
-            assert_eq!(running.writes() - before, (TURNS * CLIENTS) as u64);
         },
     },
     Operation {
         name: "echo",
         repetitions: [100, 2_100],
         weight: 1,
-        run: |repetitions| exchange("42[\"echo\",", repetitions, Some("42[\"echo\",")),
+        run: |repetitions| exchange("42[\"echo\",", repetitions, "42[\"echo\","),
     },
     Operation {
         name: "ack-round-trip",
         repetitions: [100, 2_100],
         weight: 1,
-        run: |repetitions| exchange("4217[\"ack-echo\",", repetitions, Some("4317[")),
+        run: |repetitions| exchange("4217[\"ack-echo\",", repetitions, "4317["),
     },
     Operation {
         name: "ignored-message",
         repetitions: [100, 2_100],
         weight: 1,
-        run: |repetitions| exchange("42[\"note\",", repetitions, None),
+        run: |repetitions| exchange("42[\"note\",", repetitions, ""),
     },
     Operation {
         name: "connect",
@@ -102,12 +98,10 @@ const OPERATIONS: &[Operation] = &[
         weight: CLIENTS,
         run: |repetitions| {
             let mut running = Running::with_clients(CLIENTS);
-            let (before, pong) = (running.writes(), text_frame("3"));
+            let pong = text_frame("3");
             for _ in 0..repetitions {
                 running.beat(&pong);
             }
-            assert_eq!(running.writes() - before, (repetitions * CLIENTS) as u64);
-            assert_eq!(running.server.connections_len(), CLIENTS);
         },
     },
 ];
@@ -141,18 +135,14 @@ fn run(name: &str, repetitions: &str) -> ExitCode {
 }
 
 /// A client says the same again and again, each time in a turn of its own, and hears so of it.
-fn exchange(event: &str, repetitions: usize, answer: Option<&str>) {
+fn exchange(event: &str, repetitions: usize, answer: &str) {
     let mut running = Running::with_clients(10);
     let frame = text_frame(&format!("{event}\"{TEXT}\"]"));
-    let heard = String::from_utf8_lossy(&running.answer(7, &frame)).into_owned();
-    let expected = answer.map_or(String::new(), |answer| format!("{answer}\"{TEXT}\"]"));
-    assert!(heard.ends_with(&expected) && heard.is_empty() == expected.is_empty(), "{heard}");
-    let before = running.writes();
+    let expected = if answer.is_empty() { String::new() } else { format!("{answer}\"{TEXT}\"]") };
+    running.check(7, &frame, &expected);
     for _ in 0..repetitions {
         running.send(7, &frame);
     }
-    let answers = if answer.is_some() { repetitions } else { 0 };
-    assert_eq!(running.writes() - before, answers as u64);
 }
 
 const CLIENTS: usize = 1_000;

@@ -70,22 +70,36 @@ impl Running {
         self.poll();
     }
 
+    /// Makes sure that a client who sends this hears that, or nothing.
+    pub(crate) fn check(&mut self, client: usize, bytes: &[u8], expected: &str) {
+        self.server.net_mut().keeps = true;
+        self.send(client, bytes);
+        self.server.net_mut().keeps = false;
+        let heard = self.server.net_mut().received(client);
+        let heard = String::from_utf8_lossy(&heard);
+        assert!(heard.ends_with(expected) && heard.is_empty() == expected.is_empty(), "{heard}");
+    }
+
     /// So many broadcasts in one turn.
     pub(crate) fn broadcast(&mut self, broadcasts: usize) {
+        let before = self.server.net_mut().counts.writes;
         for _ in 0..broadcasts {
             self.server.emit("news", TEXT);
         }
         self.poll();
+        self.check_writes(before);
     }
 
     /// Every client's ping falls due, and every client answers it.
     pub(crate) fn beat(&mut self, pong: &[u8]) {
+        let before = self.server.net_mut().counts.writes;
         self.now.set(self.now.get() + PING_INTERVAL);
         self.poll();
         for client in 0..self.server.connections_len() {
             self.server.net_mut().send(client, pong);
         }
         self.poll();
+        self.check_writes(before);
     }
 
     /// Polls until nothing is left to do.
@@ -93,16 +107,10 @@ impl Running {
         while self.server.poll(Some(Duration::ZERO)).is_ok_and(|turn| turn.more) {}
     }
 
-    /// What a client hears when it sends this.
-    pub(crate) fn answer(&mut self, client: usize, bytes: &[u8]) -> Vec<u8> {
-        self.server.net_mut().keeps = true;
-        self.send(client, bytes);
-        self.server.net_mut().keeps = false;
-        self.server.net_mut().received(client)
-    }
-
-    pub(crate) fn writes(&mut self) -> u64 {
-        self.server.net_mut().counts.writes
+    /// One write for each client since then, or not everybody got what was to be measured.
+    fn check_writes(&mut self, before: u64) {
+        let writes = self.server.net_mut().counts.writes - before;
+        assert_eq!(writes, self.server.connections_len() as u64);
     }
 }
 
