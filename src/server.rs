@@ -30,7 +30,6 @@ use crate::config::{Config, OutgoingLimits, TurnBudget};
 use crate::deadlines::{DeadlineId, Now};
 use crate::endpoint::{EndpointId, Endpoints};
 use crate::handle::Mailbox;
-use crate::message::Message;
 use crate::reactor::net::Net;
 use crate::reactor::{Reactor, SystemNet};
 use crate::slots::{ConnectionKey, SessionKey};
@@ -72,7 +71,6 @@ pub struct Server<N: Net = SystemNet> {
     clock: Box<dyn Fn() -> Now>,
     now: Now,
     buffer: Vec<u8>,
-    messages: Vec<Rc<Message>>,
     posts: VecDeque<PostWork>,
     session_timers: Vec<Option<DeadlineId>>,
     slow: BTreeSet<SessionKey>,
@@ -278,7 +276,6 @@ impl<N: Net> Server<N> {
             clock,
             now,
             buffer,
-            messages: Vec::new(),
             posts: VecDeque::new(),
             session_timers: Vec::with_capacity(connections_max),
             slow: BTreeSet::new(),
