@@ -182,7 +182,9 @@ impl<N: Net> Server<N> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
-        self.flush();
+        if self.has_queued() {
+            self.flush();
+        }
         self.wait(timeout)?;
         self.begin_turn();
         self.run_mailbox();
@@ -389,6 +391,15 @@ impl<N: Net> Server<N> {
         self.turn.more = self.has_more();
         self.turn.writes = self.reactor.counters.writes - self.turn.writes;
         self.turn
+    }
+
+    /// Whether anything was queued since the last flush, or was left over by it.
+    fn has_queued(&self) -> bool {
+        let state = self.hub.state.borrow();
+        state.outboxes.has_listed()
+            || !state.commands.is_empty()
+            || state.engine.has_output()
+            || self.reactor.has_unflushed()
     }
 
     /// A closed server reads no more: what is still listed then has nobody it concerns.

@@ -158,7 +158,7 @@ impl Request {
     /// }
     /// ```
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        form_urlencoded::parse(self.query().as_bytes())
+        self.query().split('&').filter(|pair| !pair.is_empty()).map(query_pair)
     }
 
     /// The value of one pair of the query; of several pairs of one name the last one counts.
@@ -184,9 +184,14 @@ impl Request {
 
     /// All values of a header, in the order they were sent.
     pub fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.headers()
-            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let mut start = self.target_end;
+        self.headers.iter().filter_map(move |ends| {
+            let key = start..ends.name;
+            start = ends.value;
+            // Most headers are told apart by the length of their names.
+            (key.len() == name.len() && self.slice(key).eq_ignore_ascii_case(name))
+                .then(|| self.slice(ends.name..ends.value))
+        })
     }
 
     /// All headers in the order they were sent, names in lower case.
@@ -312,6 +317,19 @@ impl fmt::Debug for Request {
             .field("body_bytes", &self.body.len())
             .field("peer", &self.peer)
             .finish_non_exhaustive()
+    }
+}
+
+/// A pair of the query, borrowed where nothing in it is encoded.
+fn query_pair(pair: &str) -> (Cow<'_, str>, Cow<'_, str>) {
+    let plain = || {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (Cow::Borrowed(name), Cow::Borrowed(value))
+    };
+    if pair.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_else(plain)
+    } else {
+        plain()
     }
 }
 

@@ -58,6 +58,10 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         self.connection(key).map_or(0, |connection| connection.queue.first_bytes())
     }
 
+    pub(crate) fn has_unflushed(&self) -> bool {
+        !self.unflushed.is_empty()
+    }
+
     pub(crate) fn next_unflushed(&mut self) -> Option<ConnectionKey> {
         while let Some(key) = self.unflushed.pop() {
             if let Some(connection) = self.connections.get_mut(key.cast())
