@@ -8,7 +8,6 @@
 //! 51-["upload",{"_placeholder":true,"num":0}]
 //! ```
 
-use std::io::Write as _;
 use std::rc::Rc;
 
 use super::{AckId, MAIN_NAMESPACE};
@@ -106,8 +105,10 @@ fn head(
         builder.push(",");
     }
     if let Some(id) = id {
-        // Writing to a vector can't fail.
-        let _ = write!(builder.buffer(), "{id}");
+        match id.as_u64() {
+            Some(id) => builder.push(itoa::Buffer::new().format(id)),
+            None => builder.push(&id.to_string()),
+        }
     }
     builder
 }
