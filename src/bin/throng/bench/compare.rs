@@ -339,6 +339,8 @@ const FREE: [&str; 7] = ["target", "path", "namespace", "event", "source", "seed
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::bench::render::sample;
 
@@ -458,5 +460,35 @@ mod tests {
             .flat_map(str::split_whitespace)
             .collect();
         assert_eq!(of_p99.join(" "), "p99 62 ms 74.4 ms 1.20 × worse by more than 10 %");
+    }
+
+    #[test]
+    fn the_exit_code_says_what_became_of_it() {
+        let name = format!("throng-compare-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, report: &Report| {
+            let path = folder.join(name);
+            std::fs::write(&path, serde_json::to_string(report).unwrap()).unwrap();
+            path
+        };
+        let before = write("before.json", &sample::broadcast("a", 1.0));
+        let slower = write("slower.json", &sample::broadcast("b", 1.5));
+        let invalid = write("invalid.json", &sample::invalid("c"));
+        let code = |before: &PathBuf, after: &PathBuf, threshold: Option<&str>| {
+            let options = Compare {
+                before: before.clone(),
+                after: after.clone(),
+                threshold: threshold.map(str::to_owned),
+            };
+            run_compare(&options).unwrap()
+        };
+        assert_eq!(code(&before, &before, None), ExitCode::SUCCESS);
+        assert_eq!(code(&before, &slower, None), ExitCode::from(1));
+        assert_eq!(code(&before, &slower, Some("p99=60%")), ExitCode::SUCCESS);
+        assert_eq!(code(&before, &invalid, None), ExitCode::from(2));
+        assert_eq!(code(&before, &folder.join("absent.json"), None), ExitCode::from(2));
+        assert_eq!(code(&before, &before, Some("p99")), ExitCode::from(2));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

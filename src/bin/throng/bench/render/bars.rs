@@ -43,11 +43,15 @@ impl Bars {
         let names: Vec<&str> = self.kinds.iter().map(String::as_str).collect();
         let legend = Legend::over(&names, width);
         let top = TITLE + legend.height();
-        let longest = self.rows.iter().map(|row| text_width(&row.name)).fold(0.0, f64::max);
-        let left = (longest + 14.0).clamp(40.0, width * 0.4);
-        let plot = Plot { left, length: (width - left - VALUE).max(20.0), ruler };
+        let longest = self.rows.iter().map(|row| text_width(&row.name)).fold(0.0, f64::max) + 14.0;
+        let (names, left, head) = if longest > width * BESIDE_MAX {
+            (Names::Above, 6.0, NAME)
+        } else {
+            (Names::Beside, longest.max(40.0), 0.0)
+        };
+        let plot = Plot { left, length: (width - left - VALUE).max(20.0), ruler, names };
         let count: f64 = self.kinds.iter().map(|_| 1.0).sum();
-        let step = count.max(1.0).mul_add(BAR, GAP);
+        let step = count.max(1.0).mul_add(BAR, GAP) + head;
         let height = self.rows.iter().map(|_| step).sum::<f64>() + top + 8.0;
         let mut svg = open(Size { width, height }, &self.title, &self.description);
         legend.draw(&mut svg, |index| (class(0, index), Stroke::Dots));
@@ -62,25 +66,31 @@ impl Bars {
     }
 
     fn row(&self, svg: &mut String, plot: &Plot, row: &Row, top: f64) {
-        let count: f64 = self.kinds.iter().map(|_| 1.0).sum();
-        let middle = count.mul_add(BAR, GAP) / 2.0 + top;
         let name = escaped(&row.name);
-        let (x, y) = (plot.left - 8.0, middle + 4.0);
+        let count: f64 = self.kinds.iter().map(|_| 1.0).sum();
+        let (x, y, anchor, mut bar) = match plot.names {
+            Names::Beside => {
+                let middle = count.mul_add(BAR, GAP) / 2.0 + top;
+                (plot.left - 8.0, middle + 4.0, "end", top + GAP / 2.0)
+            }
+            Names::Above => {
+                (plot.left + 4.0, top + GAP / 2.0 + 11.0, "start", top + GAP / 2.0 + NAME)
+            }
+        };
         let _ = write!(
             svg,
-            r#"<text class="name" x="{x:.1}" y="{y:.1}" text-anchor="end">{name}</text>"#
+            r#"<text class="name" x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{name}</text>"#
         );
-        let mut y = top + GAP / 2.0;
         for (index, spread) in row.values.iter().enumerate() {
             match spread {
                 Some(spread) => {
                     let _ = write!(svg, r#"<g class="{}">"#, class(row.colour, index));
-                    self.bar(svg, plot, &row.name, spread, y);
+                    self.bar(svg, plot, &row.name, spread, bar);
                     svg.push_str("</g>");
                 }
-                None => text(svg, (plot.left + 6.0, y + BAR / 2.0 + 3.0), "start", DASH),
+                None => text(svg, (plot.left + 6.0, bar + BAR / 2.0 + 3.0), "start", DASH),
             }
-            y += BAR;
+            bar += BAR;
         }
     }
 
@@ -111,6 +121,16 @@ struct Plot {
     left: f64,
     length: f64,
     ruler: Ruler,
+    names: Names,
+}
+
+/// Where the names of rows stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    /// Left of the bars.
+    Beside,
+    /// Over the bars, where they are too long for the width.
+    Above,
 }
 
 impl Plot {
@@ -127,6 +147,8 @@ fn class(colour: usize, kind: usize) -> String {
 const BAR: f64 = 20.0;
 const GAP: f64 = 12.0;
 const VALUE: f64 = 64.0;
+const NAME: f64 = 16.0;
+const BESIDE_MAX: f64 = 0.4;
 
 #[cfg(test)]
 mod tests {
@@ -152,6 +174,15 @@ mod tests {
         // 204 less 40 of the name and 64 of the value is 100; an axis to 55 × 1.06 is 58.3.
         assert!(svg.contains(r#"width="85.8""#), "{svg}");
         assert!(!svg.contains("whisker"));
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_stands_above() {
+        let mut bars = bars(vec![Some(spread(50.0, 1))]);
+        bars.rows[0].name = "a name of thirty-one characters".to_owned();
+        let svg = bars.svg(204.0).unwrap();
+        assert!(svg.contains(r#"x="10.0" y="51.0" text-anchor="start">a name"#), "{svg}");
+        assert!(svg.contains(r#"x="6.0" y="57.5""#), "{svg}");
     }
 
     #[test]

@@ -64,7 +64,12 @@ pub(crate) fn of_report(report: &Report) -> Vec<Drawing> {
         }
     };
     add("load", steps(report));
-    add("percentiles", percentiles(report));
+    let main = main_measure(&report.plan.scenario);
+    add("percentiles", percentiles(report, main));
+    if main == Measure::RoundTrip {
+        // Where broadcasts run beside the questions.
+        add("delivery", percentiles(report, Measure::Delivery));
+    }
     add("time", over_time(report));
     add("completion", completion(report));
     add("connections", connections(report));
@@ -119,8 +124,7 @@ pub(crate) fn of_group(group: &Group<'_>) -> Vec<Drawing> {
     drawings
 }
 
-fn percentiles(report: &Report) -> Chart {
-    let main = main_measure(&report.plan.scenario);
+fn percentiles(report: &Report, main: Measure) -> Chart {
     let variants = match main {
         Measure::Delivery => {
             [Some(main), Some(Measure::DeliveryUncorrected), Some(Measure::DeliveryUserSpace)]
@@ -151,7 +155,7 @@ fn percentiles(report: &Report) -> Chart {
 }
 
 fn over_time(report: &Report) -> Chart {
-    let main = main_measure(&report.plan.scenario);
+    let main = interval_measure(report);
     let shown = [Point::P50, Point::P99, Point::Max];
     Chart {
         title: format!("{} over time", capital(main.title())),
@@ -337,7 +341,8 @@ fn group_percentiles(group: &Group<'_>, measure: Measure) -> Chart {
 }
 
 fn group_over_time(group: &Group<'_>) -> Chart {
-    let main = main_measure(&group.plan().scenario);
+    let first = group.labels.iter().find_map(|rounds| rounds.valid.first());
+    let main = first.map_or(Measure::Delivery, |report| interval_measure(report));
     Chart {
         title: format!("{} p99 over time", capital(main.title())),
         description: "The p99 of each second of the first valid round of each label.".to_owned(),
@@ -381,6 +386,12 @@ fn bars(group: &Group<'_>, title: String, figures: &[Figure]) -> Option<Bars> {
         rows,
         show,
     })
+}
+
+/// What the percentiles of intervals are of: the first measure that a result tells.
+fn interval_measure(report: &Report) -> Measure {
+    let first = report.latencies.first();
+    first.map_or_else(|| main_measure(&report.plan.scenario), |latency| latency.measure)
 }
 
 fn labelled(

@@ -354,7 +354,11 @@ fn comparison(body: &mut String, head: &[String], rows: &[Vec<Cell>]) {
 }
 
 fn table_head(body: &mut String, caption: &str, head: &[String]) {
-    body.push_str("<div class=\"scroll\" tabindex=\"0\"><table>");
+    let label = escaped(if caption.is_empty() { "Comparison" } else { caption });
+    let _ = write!(
+        body,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table>"
+    );
     if !caption.is_empty() {
         let _ = write!(body, "<caption>{}</caption>", escaped(caption));
     }
