@@ -13,17 +13,17 @@ use super::crowd::Cast;
 use super::latency::Measure;
 use super::plan::Scenario;
 use super::report::{
-    Broadcast, Connections, Failure, Generator, Interval, Latency, Phases, Report, SCHEMA,
-    ServerUse, ThreadUse, Traffic, Verdict,
+    Broadcast, Connections, Failure, Generator, INTERRUPTED, Interval, Latency, Phases, Report,
+    SCHEMA, ServerUse, ThreadUse, Traffic, Verdict,
 };
 use super::score::{Counts, Round, Score};
 use super::shard::Outcome;
 use crate::doctor::Fingerprint;
 
 /// One report of a whole run.
-pub(crate) fn assemble(notes: Notes, outcomes: Vec<Outcome>) -> Report {
+pub(crate) fn assemble(notes: Notes, outcomes: &[Outcome]) -> Report {
     let mut score = Score::default();
-    for outcome in &outcomes {
+    for outcome in outcomes {
         score.merge(&outcome.score);
     }
     let broadcasts = measure_broadcasts(&notes, &mut score);
@@ -41,7 +41,7 @@ pub(crate) fn assemble(notes: Notes, outcomes: Vec<Outcome>) -> Report {
         program: concat!("throng ", env!("CARGO_PKG_VERSION")).to_owned(),
         started_at: humantime::format_rfc3339_seconds(notes.started_at).to_string(),
         command: std::env::args().collect(),
-        verdict: Verdict::default(),
+        verdict: verdict(&notes),
         phases: Phases {
             connect_seconds: seconds_between(notes.epoch_ns, notes.connected_ns),
             warmup_seconds: if connects {
@@ -57,10 +57,10 @@ pub(crate) fn assemble(notes: Notes, outcomes: Vec<Outcome>) -> Report {
         latencies,
         broadcasts,
         intervals: intervals(&notes),
-        generator: generator(&outcomes, &score.counts, measured),
+        generator: generator(outcomes, &score.counts, measured),
         server: (!notes.pids.is_empty()).then(|| server(&notes, &score.counts)),
         search: None,
-        fingerprint: Fingerprint::default(),
+        fingerprint: Fingerprint::take(),
         plan: notes.plan,
     }
 }
@@ -94,6 +94,18 @@ fn measure_broadcasts(notes: &Notes, score: &mut Score) -> Vec<Broadcast> {
         expected: *expected,
     });
     listed.collect()
+}
+
+/// What only the run itself knows; the rest is judged by the report.
+fn verdict(notes: &Notes) -> Verdict {
+    let mut verdict = Verdict::default();
+    if notes.interrupted {
+        verdict.reasons.push(INTERRUPTED.to_owned());
+    }
+    if let Some(drops) = &notes.drops {
+        verdict.warnings.extend(drops.sentences());
+    }
+    verdict
 }
 
 fn connections(notes: &Notes, score: &Score) -> Connections {
@@ -191,6 +203,7 @@ fn generator(outcomes: &[Outcome], counts: &Counts, measured: f64) -> Generator 
         cpu_seconds,
         cpu_us_per_delivery: us_per(cpu_seconds, counts.measured_received),
         backlog_max: outcomes.iter().map(|outcome| outcome.backlog_max).max().unwrap_or(0),
+        clock_step_ns: outcomes.iter().map(|outcome| outcome.step_ns_max).max().unwrap_or(0),
         kernel_stamps: outcomes.iter().any(|outcome| outcome.stamped > 0),
     }
 }

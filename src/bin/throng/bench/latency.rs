@@ -207,9 +207,13 @@ fn is_told(count: u64, quantile: f64) -> bool {
     beyond + 1e-6 >= BEYOND_MIN
 }
 
-/// Nanoseconds of so many seconds; above 584 years, the most there are, and of less than nothing none.
+/// Nanoseconds of so many seconds; none of less than nothing.
 pub(crate) fn nanoseconds_of(seconds: f64) -> u64 {
-    let duration = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+    nanoseconds(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+}
+
+/// Nanoseconds of a duration; above 584 years, the most there are.
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

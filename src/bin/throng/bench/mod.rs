@@ -8,17 +8,22 @@
 //! ```
 
 mod assemble;
+mod checks;
 mod client;
 mod clock;
+mod compare;
 mod conductor;
+mod course;
 mod crowd;
 pub(crate) mod descriptors;
 pub(crate) mod latency;
 mod ledger;
 pub(crate) mod options;
 pub(crate) mod payload;
+pub(crate) mod percentile;
 pub(crate) mod plan;
 mod progress;
+mod render;
 pub(crate) mod report;
 pub(crate) mod rooms;
 pub(crate) mod schedule;
@@ -33,10 +38,11 @@ pub(crate) mod watch;
 mod watcher;
 mod worker;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use conductor::Conductor;
+use course::Course;
 use options::{Bench, Load};
 use plan::Plan;
 use report::Report;
@@ -47,20 +53,40 @@ use crate::open_files;
 pub(crate) fn run(bench: &Bench) -> io::Result<ExitCode> {
     match bench {
         Bench::Worker => worker::run().map(|()| ExitCode::SUCCESS),
+        Bench::Report(options) => render::run_report(options),
+        Bench::Compare(options) => compare::run_compare(options),
         _ => run_load(bench),
     }
 }
 
 fn run_load(bench: &Bench) -> io::Result<ExitCode> {
     let (plan, load) = Plan::from_options(bench).map_err(io::Error::other)?;
-    descriptors::check(&plan, open_files::raise()).map_err(io::Error::other)?;
-    let report = run_plan(&plan, load)?;
-    let text = serde_json::to_string_pretty(&report)?;
-    println!("{text}");
-    Ok(ExitCode::SUCCESS)
+    let files = open_files::raise();
+    descriptors::check(&plan, files).map_err(io::Error::other)?;
+    let mut report = match Course::new(&plan, load, files)? {
+        Some(course) => course.run(&plan, load)?,
+        None => run_plan(&plan, load)?,
+    };
+    report.label = load.output.label.clone().unwrap_or_else(|| plan.target.clone());
+    render::write_outputs(&report, &load.output)?;
+    if !load.output.quiet {
+        // A closed standard output is no reason to fail.
+        let _ = write!(output_of(&load.output), "{}", render::table(&report));
+    }
+    Ok(if report.verdict.valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One run from the first connection to the report.
+/// One run from the first connection to the verdict.
 fn run_plan(plan: &Plan, load: &Load) -> io::Result<Report> {
-    Conductor::start(plan, &load.target.pid, load.output.quiet)?.run()
+    let mut report = Conductor::start(plan, &load.target.pid, load.output.quiet)?.run()?;
+    verdict::judge(&mut report);
+    Ok(report)
+}
+
+/// The table goes where the result doesn't.
+fn output_of(output: &options::Output) -> Box<dyn Write> {
+    match &output.json {
+        Some(path) if path.as_os_str() == "-" => Box::new(io::stderr()),
+        _ => Box::new(io::stdout()),
+    }
 }

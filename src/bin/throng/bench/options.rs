@@ -4,6 +4,8 @@
 //! throng bench broadcast http://127.0.0.1:3000 --clients 1000 --rate 5 --duration 30s --pid 4711
 //! ```
 
+#![expect(clippy::struct_field_names, reason = "a field is named as its flag")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,6 +64,9 @@ pub(crate) struct Target {
     /// The server.
     #[arg(default_value = "http://localhost:3000")]
     pub(crate) url: String,
+    /// Further servers, taken in turn by threads or workers; where nobody is broadcast to.
+    #[arg(value_name = "MORE")]
+    pub(crate) more: Vec<String>,
     /// Path that belongs to Engine.IO.
     #[arg(long, default_value = "/socket.io/")]
     pub(crate) path: String,
@@ -281,9 +286,10 @@ pub(crate) struct Compare {
     pub(crate) before: PathBuf,
     /// The result to judge.
     pub(crate) after: PathBuf,
-    /// What may get worse by how much, such as p99=10%,server-cpu=5%,throughput=5%.
-    #[arg(long, default_value = "p50=10%,p99=10%,server-cpu=10%,throughput=5%")]
-    pub(crate) threshold: String,
+    /// What may get worse by how much, such as p99=10%,server-cpu=5%,throughput=5%; by default
+    /// p50=10%,p99=10%,server-cpu=10%,throughput=5%, of which only what both results tell.
+    #[arg(long, value_name = "THRESHOLDS")]
+    pub(crate) threshold: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::latency::{Latencies, Measure, Percentiles};
-use super::plan::Plan;
+use super::plan::{Plan, Scenario};
 use crate::doctor::Fingerprint;
 
 /// One run.
@@ -44,6 +44,29 @@ pub(crate) struct Report {
     pub(crate) fingerprint: Fingerprint,
 }
 
+impl Report {
+    /// Whether somebody ended it before its time.
+    pub(crate) fn interrupted(&self) -> bool {
+        self.verdict.reasons.iter().any(|reason| reason == INTERRUPTED)
+    }
+
+    /// Of what its reader looks at first; `None` where that has no samples.
+    pub(crate) fn first_measure(&self) -> Option<&Latency> {
+        self.latency(self.plan.scenario.first_measure())
+    }
+
+    pub(crate) fn latency(&self, measure: Measure) -> Option<&Latency> {
+        self.latencies.iter().find(|latency| latency.measure == measure && latency.count > 0)
+    }
+
+    /// Share of one core that the watched server used in the part of the run that counts.
+    pub(crate) fn server_core_share(&self) -> Option<f64> {
+        let server = self.server.as_ref()?;
+        let is_connect = self.plan.scenario == Scenario::Connect;
+        Some(if is_connect { server.connect_core_share } else { server.core_share })
+    }
+}
+
 /// Whether the figures may be believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Verdict {
@@ -55,6 +78,7 @@ pub(crate) struct Verdict {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "each time ends in its unit")]
 pub(crate) struct Phases {
     pub(crate) connect_seconds: f64,
     /// Traffic that counts for completeness, but not for latencies.
@@ -73,7 +97,7 @@ pub(crate) struct Connections {
     pub(crate) failed: u64,
     /// Ended without our asking.
     pub(crate) lost: u64,
-    /// Of those that read slowly on purpose.
+    /// Of those that read slowly on purpose; not among the lost.
     pub(crate) slow_lost: u64,
     /// Connected per second of the connect phase.
     pub(crate) per_second: f64,
@@ -198,6 +222,8 @@ pub(crate) struct Generator {
     pub(crate) backlog_max: u64,
     /// Whether receipts were stamped by the kernel.
     pub(crate) kernel_stamps: bool,
+    /// The most that the wall clock was set forward or back in the run, against the monotonic one.
+    pub(crate) clock_step_ns: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -261,3 +287,5 @@ pub(crate) struct Step {
 }
 
 pub(crate) const SCHEMA: &str = "throng-bench/1";
+/// The reason of a verdict on a run that somebody ended before its time.
+pub(crate) const INTERRUPTED: &str = "interrupted before its end";

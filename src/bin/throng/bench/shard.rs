@@ -82,8 +82,8 @@ pub(crate) struct Outcome {
     pub(crate) cpu_ns: u64,
     /// Most connections that one wait found ready.
     pub(crate) backlog_max: u64,
-    /// How far the wall clock moved against the monotonic one.
-    pub(crate) drift_ns: u64,
+    /// The most that the wall clock was set at once.
+    pub(crate) step_ns_max: u64,
     /// Receipts that the kernel stamped.
     pub(crate) stamped: u64,
 }

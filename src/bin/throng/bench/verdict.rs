@@ -1,1 +1,585 @@
-//! x
+//! Whether the figures of a run may be believed: every rule that makes a run INVALID, and what its
+//! reader should know although it is valid. It measures nothing.
+//!
+//! ```text
+//! INVALID: deliveries are missing: 3 of 500000
+//! ```
+
+use super::latency::Measure;
+use super::percentile::Percentile;
+use super::plan::Scenario;
+use super::report::{Report, ThreadUse, Verdict};
+use super::target;
+
+/// Fills the verdict; reasons and warnings that it holds already stay in it.
+pub(crate) fn judge(report: &mut Report) {
+    let mut found = Findings::default();
+    found.judge_connections(report);
+    found.judge_completeness(report);
+    found.judge_measurement(report);
+    found.judge_generator(report);
+    found.warn_of_plan(report);
+    found.warn_of_percentiles(report);
+    found.warn_of_machine(report);
+    let Verdict { valid, reasons, warnings } = &mut report.verdict;
+    add(reasons, found.reasons);
+    add(warnings, found.warnings);
+    *valid = reasons.is_empty();
+}
+
+/// Nanoseconds in words, in the unit of their size.
+pub(crate) fn time(nanoseconds: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "two digits of it are shown")]
+    let nanoseconds = nanoseconds as f64;
+    if nanoseconds < 1e6 {
+        format!("{:.0} µs", nanoseconds / 1e3)
+    } else if nanoseconds < 1e9 {
+        format!("{:.2} ms", nanoseconds / 1e6)
+    } else {
+        format!("{:.2} s", nanoseconds / 1e9)
+    }
+}
+
+/// A share of one core in words.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+/// What one look at a report has found.
+#[derive(Default)]
+struct Findings {
+    reasons: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Findings {
+    fn judge_connections(&mut self, report: &Report) {
+        let connections = &report.connections;
+        let causes: Vec<String> = connections
+            .failures
+            .iter()
+            .take(CAUSES_MAX)
+            .map(|failure| format!("{} ({})", failure.what, failure.count))
+            .collect();
+        let causes =
+            if causes.is_empty() { String::new() } else { format!(": {}", causes.join(", ")) };
+        if connections.failed > 0 {
+            self.invalid(format!("connections failed, {} of them{causes}", connections.failed));
+        }
+        if connections.lost > 0 {
+            self.invalid(format!(
+                "connections were lost, {} of them, without the generator's asking{causes}",
+                connections.lost
+            ));
+        }
+        if connections.connected < connections.wanted {
+            self.invalid(format!(
+                "clients are short: {} of {} were connected when the traffic began",
+                connections.connected, connections.wanted
+            ));
+        }
+        if connections.slow_lost > 0 {
+            self.warn(format!(
+                "the server closed slow clients, {} of them: that is its right, and they are not \
+                 counted as lost",
+                connections.slow_lost
+            ));
+        }
+    }
+
+    fn judge_completeness(&mut self, report: &Report) {
+        let traffic = &report.traffic;
+        if traffic.missing > 0 {
+            self.invalid(format!(
+                "deliveries are missing: {} of {}",
+                traffic.missing, traffic.expected
+            ));
+        }
+        let counts = [
+            (traffic.duplicated, "deliveries came more than once"),
+            (traffic.reordered, "deliveries came out of order"),
+            (traffic.corrupted, "deliveries were corrupted"),
+            (traffic.stray, "events came to clients that they were not meant for"),
+            (traffic.unsent, "sends could not be made, as the connection took no more bytes"),
+        ];
+        for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+            self.invalid(format!("{what}: {count}"));
+        }
+    }
+
+    fn judge_measurement(&mut self, report: &Report) {
+        let step_ns = report.generator.clock_step_ns;
+        if step_ns > CLOCK_STEP_NS_MAX {
+            self.invalid(format!(
+                "the wall clock was set by {} in the run, and receipts are stamped by it",
+                time(step_ns)
+            ));
+        }
+        // Who only holds connections measures memory and processor time.
+        let is_measured = match report.plan.scenario {
+            Scenario::Idle => {
+                report.connections.connected > 0 && report.phases.measured_seconds > 0.0
+            }
+            _ => report.first_measure().is_some(),
+        };
+        if !is_measured {
+            let title = report.plan.scenario.first_measure().title();
+            self.invalid(format!("nothing was measured: there is not one {title}"));
+        }
+    }
+
+    fn judge_generator(&mut self, report: &Report) {
+        self.judge_lag(report);
+        let Some(busiest) = busiest(&report.generator.threads) else { return };
+        let is_busy = busiest.core_share > GENERATOR_SHARE_MAX;
+        let used = format!("thread \"{}\" used {}", busiest.name, percent(busiest.core_share));
+        if !report.plan.finds_peak() {
+            if is_busy {
+                self.invalid(format!(
+                    "the generator was overloaded: its {used} of a core, and more than {} makes \
+                     latencies its own; spread the clients with --threads or --workers",
+                    percent(GENERATOR_SHARE_MAX)
+                ));
+            }
+            return;
+        }
+        match report.server_core_share() {
+            Some(share) if is_busy && share < SERVER_SHARE_MIN => self.invalid(format!(
+                "the generator was the bottleneck: its {used} of a core, the server {}",
+                percent(share)
+            )),
+            Some(share) if share < SERVER_SHARE_MIN => self.warn(format!(
+                "the server used {} of a core: this may not be its peak; try more clients or \
+                 --in-flight",
+                percent(share)
+            )),
+            None if is_busy => self.warn(format!(
+                "the generator's {used} of a core: it may have been the bottleneck; watch the \
+                 server with --pid to know",
+            )),
+            _ => {}
+        }
+    }
+
+    /// The highest percentile that both have: a lag in few sends shows in a low one only.
+    fn judge_lag(&mut self, report: &Report) {
+        let Some(measured) = report.first_measure() else { return };
+        let Some(lag) = report.latency(Measure::ScheduleLag) else { return };
+        let both = Percentile::ALL.into_iter().take(LAG_PERCENTILES).rev().find_map(|percentile| {
+            let lag_ns = percentile.of(&lag.percentiles_ns)?;
+            Some((percentile.name(), lag_ns, percentile.of(&measured.percentiles_ns)?))
+        });
+        let title = measured.measure.title();
+        if let Some((name, lag_ns, measured_ns)) = both
+            && is_late(lag_ns, measured_ns)
+        {
+            self.invalid(format!(
+                "the generator was overloaded: {name} of its schedule lag is {}, more than a tenth \
+                 of the {title}'s {}",
+                time(lag_ns),
+                time(measured_ns)
+            ));
+        } else if is_late(lag.max_ns, measured.max_ns) {
+            self.warn(format!(
+                "the generator was late by {} once, and the longest {title} is {}: the highest \
+                 latencies may be its own",
+                time(lag.max_ns),
+                time(measured.max_ns)
+            ));
+        }
+    }
+
+    fn warn_of_plan(&mut self, report: &Report) {
+        let plan = &report.plan;
+        if plan.finds_peak() && plan.scenario.has_traffic() {
+            self.warn(
+                "closed loop: it finds a peak, and its latencies leave out what users would wait"
+                    .to_owned(),
+            );
+        }
+        if plan.payload_bytes > plan.payload_asked_bytes && plan.scenario.has_traffic() {
+            self.warn(format!(
+                "the payload was raised from {} to {} bytes, which the mark of an event needs",
+                plan.payload_asked_bytes, plan.payload_bytes
+            ));
+        }
+        if plan.kernel_stamps && !report.generator.kernel_stamps {
+            self.warn(
+                "the kernel stamps no receipts here: the generator's own delay is in the latencies"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn warn_of_percentiles(&mut self, report: &Report) {
+        let Some(measured) = report.first_measure() else { return };
+        let (told, refused): (Vec<Percentile>, Vec<Percentile>) = Percentile::ALL
+            .into_iter()
+            .partition(|percentile| percentile.of(&measured.percentiles_ns).is_some());
+        let title = measured.measure.title();
+        let count = measured.count;
+        if !refused.is_empty() {
+            self.warn(format!(
+                "too few samples for {} of the {title}, {count} in all: measure longer",
+                names(refused)
+            ));
+        }
+        let is_thin = |percentile: &Percentile| percentile.beyond(count) < BEYOND_SURE;
+        let thin: Vec<Percentile> = told.into_iter().filter(is_thin).collect();
+        if !thin.is_empty() {
+            self.warn(format!(
+                "fewer than {BEYOND_SURE} samples lie beyond {} of the {title}: another run may \
+                 differ",
+                names(thin)
+            ));
+        }
+    }
+
+    fn warn_of_machine(&mut self, report: &Report) {
+        let cores = report.fingerprint.cores;
+        if target::is_loopback(&report.plan.target) || report.server.is_some() {
+            let cores = match cores {
+                Some(1) => "its one core".to_owned(),
+                Some(cores) => format!("its {cores} cores"),
+                None => "its cores".to_owned(),
+            };
+            self.warn(format!(
+                "loopback: server and generator share this machine and {cores}, and no network \
+                 lies between them"
+            ));
+        }
+        let load = report.fingerprint.load_average.map_or(0.0, |[minute, _, _]| minute);
+        if load > OTHER_LOAD_MAX * cores.map_or(1.0, f64::from) {
+            self.warn(format!(
+                "the machine was at work when the run began: its load average was {load:.1}; \
+                 other processes may have taken part of it"
+            ));
+        }
+    }
+
+    fn invalid(&mut self, reason: String) {
+        self.reasons.push(reason);
+    }
+
+    fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+}
+
+/// A report may be judged twice, and says everything once.
+fn add(sentences: &mut Vec<String>, found: Vec<String>) {
+    for sentence in found {
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+}
+
+fn busiest(threads: &[ThreadUse]) -> Option<&ThreadUse> {
+    threads.iter().max_by(|one, other| one.core_share.total_cmp(&other.core_share))
+}
+
+/// Above a tenth of what it is part of, and long enough to matter.
+fn is_late(lag_ns: u64, measured_ns: u64) -> bool {
+    lag_ns > LAG_NS_MIN && lag_ns > measured_ns / 10
+}
+
+fn names(percentiles: Vec<Percentile>) -> String {
+    let names: Vec<&str> = percentiles.into_iter().map(Percentile::name).collect();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// Above, a thread's queue grows faster than it answers.
+const GENERATOR_SHARE_MAX: f64 = 0.85;
+/// Below, the server had time left.
+const SERVER_SHARE_MIN: f64 = 0.95;
+const LAG_NS_MIN: u64 = 1_000_000;
+/// Up to p99.9: beyond it chance decides.
+const LAG_PERCENTILES: usize = 4;
+/// Two clocks that are read one after the other differ by what happens between.
+const CLOCK_STEP_NS_MAX: u64 = 1_000_000;
+/// Of the machine's cores.
+const OTHER_LOAD_MAX: f64 = 0.5;
+/// Beyond a percentile, so that it stands.
+const BEYOND_SURE: u64 = 100;
+const CAUSES_MAX: usize = 3;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::latency::{Latencies, Measure};
+    use super::super::plan::tests::plan;
+    use super::super::report::{
+        Connections, Failure, Generator, Latency, Phases, SCHEMA, ServerUse, Traffic,
+    };
+    use super::*;
+    use crate::doctor::Fingerprint;
+
+    /// A faultless run of one command, with 200,000 samples of 10 ms in its first measure: nothing
+    /// is to be said of it but that the server is near.
+    pub(crate) fn report(line: &str) -> Report {
+        let plan = plan(line);
+        let latencies = vec![latency(plan.scenario.first_measure(), 10_000_000, 2_000_000)];
+        let clients = u64::from(plan.clients);
+        Report {
+            schema: SCHEMA.to_owned(),
+            label: "server".to_owned(),
+            program: "throng".to_owned(),
+            started_at: "2026-01-01T00:00:00Z".to_owned(),
+            command: Vec::new(),
+            verdict: Verdict::default(),
+            phases: Phases { measured_seconds: 10.0, ..Phases::default() },
+            connections: Connections {
+                wanted: clients,
+                connected: clients,
+                ..Connections::default()
+            },
+            traffic: Traffic { expected: 500_000, received: 500_000, ..Traffic::default() },
+            latencies,
+            broadcasts: Vec::new(),
+            intervals: Vec::new(),
+            generator: Generator { kernel_stamps: true, ..Generator::default() },
+            server: None,
+            search: None,
+            fingerprint: Fingerprint::default(),
+            plan,
+        }
+    }
+
+    pub(crate) fn latency(measure: Measure, nanoseconds: u64, count: u64) -> Latency {
+        let mut latencies = Latencies::default();
+        (0..count).for_each(|_| latencies.record(nanoseconds));
+        Latency::new(measure, &latencies)
+    }
+
+    pub(crate) fn thread(core_share: f64) -> ThreadUse {
+        ThreadUse { name: "clients 0".to_owned(), cpu_seconds: 0.0, core_share }
+    }
+
+    fn judged(mut report: Report) -> Verdict {
+        judge(&mut report);
+        let verdict = report.verdict.clone();
+        judge(&mut report);
+        assert_eq!(report.verdict, verdict, "judged twice");
+        assert_eq!(verdict.valid, verdict.reasons.is_empty());
+        verdict
+    }
+
+    /// Judges a run of `broadcast` that differs from a faultless one.
+    fn broadcast(change: impl FnOnce(&mut Report)) -> Verdict {
+        let mut report = report("broadcast http://10.0.0.1:3000");
+        change(&mut report);
+        judged(report)
+    }
+
+    fn closed(server: Option<f64>, generator: f64) -> Verdict {
+        let mut report = report("echo http://10.0.0.1:3000 --closed");
+        report.generator.threads = vec![thread(0.2), thread(generator)];
+        report.server = server.map(|core_share| ServerUse { core_share, ..ServerUse::default() });
+        judged(report)
+    }
+
+    #[test]
+    fn a_faultless_run_is_valid() {
+        let verdict = broadcast(|_| {});
+        assert_eq!((verdict.reasons, verdict.warnings), (vec![], vec![]));
+    }
+
+    #[test]
+    fn every_fault_of_a_delivery_is_a_reason() {
+        let verdict = broadcast(|report| {
+            report.traffic = Traffic {
+                expected: 500,
+                missing: 1,
+                duplicated: 2,
+                reordered: 3,
+                corrupted: 4,
+                stray: 5,
+                unsent: 6,
+                ..Traffic::default()
+            };
+        });
+        assert_eq!(
+            verdict.reasons,
+            [
+                "deliveries are missing: 1 of 500",
+                "deliveries came more than once: 2",
+                "deliveries came out of order: 3",
+                "deliveries were corrupted: 4",
+                "events came to clients that they were not meant for: 5",
+                "sends could not be made, as the connection took no more bytes: 6",
+            ]
+        );
+    }
+
+    #[test]
+    fn connections_that_fail_or_end_are_reasons_with_their_causes() {
+        let verdict = broadcast(|report| {
+            report.connections.failed = 2;
+            report.connections.lost = 1;
+            report.connections.connected = 998;
+            let failure = |what: &str, count| Failure { what: what.to_owned(), count };
+            report.connections.failures = vec![failure("refused", 2), failure("reset", 1)];
+        });
+        assert_eq!(
+            verdict.reasons,
+            [
+                "connections failed, 2 of them: refused (2), reset (1)",
+                "connections were lost, 1 of them, without the generator's asking: \
+                 refused (2), reset (1)",
+                "clients are short: 998 of 1000 were connected when the traffic began",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_slow_client_may_be_closed_and_a_healthy_one_may_not() {
+        let mut slow = report("slow http://10.0.0.1:3000");
+        slow.connections.slow_lost = 100;
+        let verdict = judged(slow.clone());
+        assert!(verdict.valid && verdict.warnings[0].contains("slow clients, 100 of them"));
+        slow.connections.lost = 1;
+        assert!(!judged(slow).valid);
+    }
+
+    #[test]
+    fn what_stands_in_a_verdict_stays_there() {
+        let verdict = broadcast(|report| {
+            report.verdict.reasons.push("the run was interrupted".to_owned());
+        });
+        assert_eq!((verdict.valid, verdict.reasons.len()), (false, 1));
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_set_is_a_reason() {
+        assert!(broadcast(|report| report.generator.clock_step_ns = 1_000_000).valid);
+        let verdict = broadcast(|report| report.generator.clock_step_ns = 250_000_000);
+        assert!(verdict.reasons[0].contains("was set by 250.00 ms"));
+    }
+
+    #[test]
+    fn nothing_measured_is_a_reason() {
+        let verdict = broadcast(|report| report.latencies.clear());
+        assert_eq!(verdict.reasons, ["nothing was measured: there is not one delivery"]);
+        let mut idle = report("idle http://10.0.0.1:3000");
+        idle.latencies.clear();
+        assert!(judged(idle.clone()).valid);
+        idle.phases.measured_seconds = 0.0;
+        assert!(!judged(idle).valid);
+    }
+
+    /// The deliveries take 10 ms, so that a lag may be 1 ms.
+    #[test]
+    fn lag_is_held_against_a_tenth_of_the_first_measure() {
+        let lagging = |nanoseconds, count| {
+            broadcast(|report| {
+                report.latencies.push(latency(Measure::ScheduleLag, nanoseconds, count));
+            })
+        };
+        assert!(lagging(990_000, 10_000).valid);
+        let verdict = lagging(1_100_000, 10_000);
+        assert!(verdict.reasons[0].contains("p99.9 of its schedule lag is 1.10 ms"));
+        assert!(verdict.reasons[0].contains("the delivery's 10.00 ms"), "{verdict:?}");
+        assert!(lagging(1_100_000, 9_999).reasons[0].contains("p99 of"));
+        assert!(lagging(1_100_000, 999).reasons[0].contains("p90 of"));
+        assert!(lagging(1_100_000, 99).reasons[0].contains("p50 of"));
+        let verdict = lagging(1_100_000, 9);
+        assert!(verdict.valid && verdict.warnings[0].contains("late by 1.10 ms once"));
+    }
+
+    #[test]
+    fn a_short_lag_never_matters() {
+        let mut report = report("echo http://10.0.0.1:3000");
+        report.latencies = vec![
+            latency(Measure::RoundTrip, 100_000, 2_000_000),
+            latency(Measure::ScheduleLag, 900_000, 10_000),
+        ];
+        assert!(judged(report).valid);
+    }
+
+    #[test]
+    fn an_open_loop_needs_a_generator_with_time_left() {
+        assert!(broadcast(|report| report.generator.threads = vec![thread(0.85)]).valid);
+        let verdict = broadcast(|report| {
+            report.generator.threads = vec![thread(0.91), thread(0.3)];
+        });
+        assert!(verdict.reasons[0].contains("thread \"clients 0\" used 91 % of a core"));
+    }
+
+    #[test]
+    fn a_peak_is_the_servers_or_is_none() {
+        let verdict = closed(Some(0.6), 0.97);
+        assert!(verdict.reasons[0].contains("the generator was the bottleneck"));
+        assert!(verdict.reasons[0].contains("used 97 % of a core, the server 60 %"));
+        assert!(closed(Some(0.95), 0.97).valid);
+        let verdict = closed(None, 0.97);
+        assert!(verdict.valid && verdict.warnings[0].contains("watch the server with --pid"));
+        let verdict = closed(Some(0.6), 0.5);
+        assert!(verdict.valid && verdict.warnings[0].contains("may not be its peak"));
+        assert!(closed(None, 0.5).warnings[0].contains("closed loop"));
+    }
+
+    #[test]
+    fn a_ceiling_of_connections_looks_at_the_connect_phase() {
+        let mut report = report("connect http://10.0.0.1:3000");
+        report.generator.threads = vec![thread(0.9)];
+        let server = ServerUse { connect_core_share: 0.99, ..ServerUse::default() };
+        report.server = Some(server);
+        assert!(judged(report.clone()).valid);
+        report.server = Some(ServerUse { core_share: 0.99, ..ServerUse::default() });
+        assert!(!judged(report).valid);
+    }
+
+    #[test]
+    fn percentiles_with_few_samples_are_told() {
+        let few = |count| {
+            broadcast(|report| report.latencies = vec![latency(Measure::Delivery, 10_000, count)])
+        };
+        // Beyond p99 are 1,000, beyond p99.9 are 100, beyond p99.99 are 10.
+        assert_eq!(
+            few(100_000).warnings,
+            ["fewer than 100 samples lie beyond p99.99 of the delivery: another run may differ"]
+        );
+        assert_eq!(
+            few(5_000).warnings,
+            [
+                "too few samples for p99.9 and p99.99 of the delivery, 5000 in all: measure longer",
+                "fewer than 100 samples lie beyond p99 of the delivery: another run may differ",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_reader_should_know_is_a_warning() {
+        let warned = |line: &str, change: fn(&mut Report)| {
+            let mut report = report(line);
+            change(&mut report);
+            let verdict = judged(report);
+            assert!(verdict.valid, "{verdict:?}");
+            verdict.warnings.join("\n")
+        };
+        assert!(warned("echo", |_| {}).contains("share this machine and its cores"));
+        let two = |report: &mut Report| report.fingerprint.cores = Some(2);
+        assert!(warned("echo", two).contains("loopback: server and generator share this machine"));
+        assert!(warned("echo", two).contains("its 2 cores"));
+        let far = "echo http://10.0.0.1:3000";
+        assert_eq!(warned(far, two), "");
+        assert!(warned(&format!("{far} --payload 10"), two).contains("from 10 to 60 bytes"));
+        let user = |report: &mut Report| report.generator.kernel_stamps = false;
+        assert!(warned(far, user).contains("the kernel stamps no receipts"));
+        assert_eq!(warned(&format!("{far} --stamps user"), user), "");
+        let load = |report: &mut Report| {
+            report.fingerprint.cores = Some(2);
+            report.fingerprint.load_average = Some([1.1, 0.0, 0.0]);
+        };
+        assert!(warned(far, load).contains("its load average was 1.1"));
+    }
+
+    #[test]
+    fn times_have_the_unit_of_their_size() {
+        let times = [999_000, 1_500_000, 2_500_000_000].map(time);
+        assert_eq!(times, ["999 µs", "1.50 ms", "2.50 s"]);
+    }
+}

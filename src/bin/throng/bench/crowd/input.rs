@@ -15,7 +15,7 @@ use crate::bench::client::{Ending, Event};
 use crate::bench::plan::{Pacing, Protocol};
 
 impl Crowd {
-    pub(super) fn handle_ready(&mut self, key: usize, ready: &Ready) -> io::Result<()> {
+    pub(super) fn handle_ready(&mut self, key: usize, ready: &Ready) {
         if ready.is_writable() {
             self.handle_writable(key);
         }
@@ -23,7 +23,6 @@ impl Crowd {
         if ready.is_readable() || is_over {
             self.handle_readable(key, is_over);
         }
-        Ok(())
     }
 
     fn handle_writable(&mut self, key: usize) {
@@ -77,6 +76,7 @@ impl Crowd {
             return Read::All;
         }
         let stamp = Stamp::new(received.stamp_ns);
+        self.listening.stamped += u64::from(received.stamp_ns.is_some());
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         let client = self.part.first_client.saturating_add(number);
         let count = u64::try_from(received.bytes).unwrap_or(0);

@@ -32,12 +32,12 @@ use receiver::Receiver;
 use traffic::Traffic;
 
 use super::client::{Client, Dialect, Lane, Output};
-use super::clock::{Clock, monotonic_ns, thread_cpu_ns};
-use super::latency::{Latencies, Measure, nanoseconds_of};
+use super::clock::{Clock, thread_cpu_ns};
+use super::latency::{Measure, nanoseconds_of};
 use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
-use super::target::Target;
+use super::target;
 
 /// All clients of a shard.
 pub(crate) struct Crowd {
@@ -116,11 +116,11 @@ struct Telling {
 impl Crowd {
     pub(crate) fn new(
         part: Part,
-        target: &Target,
         commands: Commands<Command>,
         events: Box<dyn FnMut(Event) + Send>,
     ) -> io::Result<Self> {
         let plan = &part.plan;
+        let target = target::resolve(plan.target_of(part.shard)).map_err(io::Error::other)?;
         let cast = Cast::new(plan);
         let dialect = Dialect::new(plan, &target.host);
         let sources = Sources::new(plan.source.as_deref(), target.address, plan.clients)
@@ -164,10 +164,10 @@ impl Crowd {
         let mut events = Events::with_capacity(EVENTS_PER_WAIT);
         loop {
             let now = self.clock.refresh();
-            if self.take_commands(now)? == Next::End {
+            if self.take_commands(now) == Next::End {
                 return Ok(());
             }
-            self.act(now)?;
+            self.act(now);
             self.tell(now);
             self.links.wait(&mut events, self.next_at())?;
             let ready = u64::try_from(events.iter().count()).unwrap_or(u64::MAX);
@@ -175,29 +175,29 @@ impl Crowd {
             for (index, event) in events.iter().enumerate() {
                 if index % EVENTS_PER_LOOK == EVENTS_PER_LOOK - 1 {
                     let now = self.clock.refresh();
-                    self.act(now)?;
+                    self.act(now);
                 }
                 match event.token() {
                     TIMER | WAKER => {}
-                    token => self.handle_ready(token.0, event)?,
+                    token => self.handle_ready(token.0, event),
                 }
             }
         }
     }
 
-    fn take_commands(&mut self, now: u64) -> io::Result<Next> {
+    fn take_commands(&mut self, now: u64) -> Next {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Connect { epoch_ns }) => self.begin_connecting(now, epoch_ns),
                 Ok(Command::Run { begin_ns, measure_ns, end_ns, members }) => {
-                    self.begin_run(begin_ns, measure_ns, end_ns, members)?;
+                    self.begin_run(begin_ns, measure_ns, end_ns, members);
                 }
                 Ok(Command::Finish) => {
                     self.finish();
-                    return Ok(Next::End);
+                    return Next::End;
                 }
-                Err(TryRecvError::Empty) => return Ok(Next::GoOn),
-                Err(TryRecvError::Disconnected) => return Ok(Next::End),
+                Err(TryRecvError::Empty) => return Next::GoOn,
+                Err(TryRecvError::Disconnected) => return Next::End,
             }
         }
     }
@@ -278,9 +278,10 @@ impl Crowd {
             score: std::mem::take(&mut self.listening.score),
             cpu_ns,
             backlog_max: self.backlog_max,
-            drift_ns: self.clock.drift_ns(),
+            step_ns_max: self.clock.step_ns_max(),
             stamped: self.listening.stamped,
         };
+        self.links.reset_all();
         (self.events)(Event::Outcome(Box::new(outcome)));
     }
 

@@ -14,9 +14,9 @@ use crate::bench::plan::{Pacing, Scenario};
 
 impl Crowd {
     /// Does all that is due.
-    pub(super) fn act(&mut self, now: u64) -> io::Result<()> {
+    pub(super) fn act(&mut self, now: u64) {
         while let Some((attempt, intended_ns)) = self.connects.next_due(now) {
-            self.connect(attempt, intended_ns)?;
+            self.connect(attempt, intended_ns);
         }
         while let Some(attempt) = self.connects.next_expired(now) {
             self.expire(attempt);
@@ -37,7 +37,6 @@ impl Crowd {
             self.slow_read_ns = now.saturating_add(SLOW_READ_NS);
             self.read_slowly();
         }
-        Ok(())
     }
 
     pub(super) fn begin_run(
@@ -46,7 +45,7 @@ impl Crowd {
         measure_ns: u64,
         end_ns: u64,
         members: Vec<u64>,
-    ) -> io::Result<()> {
+    ) {
         self.window.measure_ns = measure_ns;
         self.window.end_ns = end_ns;
         self.window.cpu = MeasuredCpu::Before;
@@ -69,7 +68,6 @@ impl Crowd {
                 }
             }
         }
-        Ok(())
     }
 
     /// Sends at once, in a closed loop.
@@ -125,15 +123,14 @@ impl Crowd {
         })
     }
 
-    fn connect(&mut self, attempt: Attempt, intended_ns: u64) -> io::Result<()> {
+    fn connect(&mut self, attempt: Attempt, intended_ns: u64) {
         let index = self.index_of(attempt.client);
-        let Some(member) = self.members.get_mut(index) else { return Ok(()) };
+        let Some(member) = self.members.get_mut(index) else { return };
         member.stage = Stage::Connecting;
         member.intended_ns = intended_ns;
         member.attempt = attempt.number;
         member.client.connect(&mut self.outputs);
         self.perform(index);
-        Ok(())
     }
 
     /// The time of an attempt is over; most have come to their end long before.
