@@ -9,45 +9,31 @@ import { argumentsOf, boundSeconds } from "./scenarios.mjs";
 
 /** Measures once; a run that fails is an outcome too, and ends nothing. */
 export async function measure(run, comparison) {
-  const pairs = Array.from({ length: run.scenario.pairs ?? 1 }, (_, index) => index + 1);
-  const outcomes = await Promise.all(pairs.map((pair) => measurePair(run, pair, comparison)));
-  const worst = ["failed", "invalid", "valid"].find((status) =>
-    outcomes.some((outcome) => outcome.status === status),
-  );
-  return {
-    scenario: run.scenario.name,
-    server: run.server.name,
-    round: run.round,
-    status: worst,
-    reasons: outcomes.flatMap((outcome) => outcome.reasons),
-    files: outcomes.flatMap((outcome) => outcome.files),
-    summary: outcomes.map((outcome) => outcome.summary).join("; "),
-  };
-}
-
-/** A server and a generator; where a scenario has several such pairs, each result stands alone. */
-async function measurePair(run, pair, comparison) {
-  const { scenario, server, program, round } = run;
-  const label = scenario.pairs ? `${server.name}-${pair}` : server.name;
+  const { scenario, server, round } = run;
   const folder = `${comparison.folder}/${scenario.name}`;
   mkdirSync(folder, { recursive: true });
-  const file = `${folder}/${label}-${round}.json`;
+  const outcome = await measureInto(`${folder}/${server.name}-${round}.json`, run, comparison);
+  return { scenario: scenario.name, server: server.name, round, ...outcome };
+}
+
+async function measureInto(file, { scenario, server, program }, comparison) {
   const pinned = ["taskset", "-c", String(comparison.serverCore)];
-  const child = startServer([...pinned, ...server.start(program, scenario)]);
+  const command = [...pinned, ...server.start(program, scenario)];
+  const children = Array.from({ length: scenario.servers ?? 1 }, () => startServer(command));
   try {
-    const generator = [comparison.generator, "bench", ...argumentsOf(scenario, comparison)];
-    const command = [
-      ...generator,
-      await child.url(),
+    const urls = await Promise.all(children.map((child) => child.url()));
+    const generator = [
+      ...[comparison.generator, "bench", ...argumentsOf(scenario, comparison), ...urls],
       ...(server.generator?.(scenario) ?? []),
-      ...["--pid", String(child.pid), "--pin", String(comparison.generatorCore)],
-      ...["--label", label, "--json", file, "--quiet"],
+      ...children.flatMap((child) => ["--pid", String(child.pid)]),
+      ...["--pin", String(comparison.generatorCore)],
+      ...["--label", server.name, "--json", file, "--quiet"],
     ];
-    return judge(await runToEnd(command, boundSeconds(scenario)), file, command);
+    return judge(await runToEnd(generator, boundSeconds(scenario)), file, generator);
   } catch (error) {
     return failure(error.message, file, []);
   } finally {
-    await child.end();
+    await Promise.all(children.map((child) => child.end()));
   }
 }
 

@@ -38,8 +38,8 @@ async function main(options) {
 }
 
 /**
- * A peer that can't be built, or doesn't serve the application, is left out and told; without throng
- * there is nothing to compare.
+ * A peer that can't be built, or doesn't serve the application, is left out and told; without
+ * throng there is nothing to compare.
  */
 async function build(wanted) {
   const programs = new Map();
@@ -134,7 +134,8 @@ function finish(comparison, output) {
   const bad = comparison.outcomes.filter((outcome) => outcome.status !== "valid").length;
   console.log(`${output}/tables.md, ${output}/report.html, results in ${comparison.folder}`);
   if (bad > 0) {
-    console.log(`${bad} of ${comparison.outcomes.length} runs failed or are invalid: see tables.md`);
+    const all = comparison.outcomes.length;
+    console.log(`${bad} of ${all} runs failed or are invalid: see tables.md`);
   }
 }
 

@@ -4,8 +4,9 @@
 //   argumentsOf(scenario, { quick: false })   ["broadcast", "--clients", "1000", ...]
 
 /**
- * `seconds` is about how long a run takes, connecting included. With `mainOnly` the further peers are
- * left out unless asked for, which keeps the whole under 20 minutes.
+ * `seconds` is about how long a run takes, connecting included. With `mainOnly` the further peers
+ * are left out unless asked for, which keeps the whole under 20 minutes. `servers` is how many
+ * processes the generator talks to, where it isn't one.
  */
 export const scenarios = [
   {
@@ -80,8 +81,8 @@ export const scenarios = [
     name: "scale",
     title: "As many idle connections as one generator process may hold",
     command: ["idle"],
-    full: ["--clients", "19500", "--duration", "30s"],
-    short: ["--clients", "500", "--duration", "1s"],
+    full: ["--clients", "19500", "--warmup", "0s", "--duration", "30s"],
+    short: ["--clients", "500", "--warmup", "0s", "--duration", "1s"],
     seconds: 40,
     mainOnly: true,
     onlyWhenNamed: true,
@@ -89,11 +90,11 @@ export const scenarios = [
   {
     name: "scale-2",
     title: "Twice as many: two generator processes, two servers",
-    command: ["idle"],
-    full: ["--clients", "19000", "--duration", "30s"],
-    short: ["--clients", "500", "--duration", "1s"],
+    command: ["idle", "--workers", "2"],
+    full: ["--clients", "38000", "--warmup", "0s", "--duration", "30s"],
+    short: ["--clients", "1000", "--warmup", "0s", "--duration", "1s"],
     seconds: 50,
-    pairs: 2,
+    servers: 2,
     mainOnly: true,
     onlyWhenNamed: true,
   },

@@ -11,8 +11,8 @@ const OXIDE_PEER = "benches/peers/socketioxide";
 const PYTHON_PEER = "benches/peers/python-socketio";
 
 /**
- * `own` servers belong to each comparison; `main` ones take part in every scenario, the others in the
- * short ones. A `partial` server serves less than the application, enough for its `scenarios`.
+ * `own` servers belong to each comparison; `main` ones take part in every scenario, the others in
+ * the short ones. A `partial` server serves less than the application, enough for its `scenarios`.
  */
 export const servers = [
   {

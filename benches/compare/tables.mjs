@@ -32,7 +32,7 @@ Written by \`scripts/compare${quick ? " --quick" : ""}\`; don't edit.
 - Where: ${machine}
 - How: ${rounds} ${rounds === 1 ? "round" : "rounds"} in alternation, a fresh server for each run, \
 server and generator on a core each, over loopback
-${quick ? "\nA quick run: few clients, one short round. Its figures say nothing about speed.\n" : ""}
+${quick ? QUICK : ""}
 | label | server | version |
 |---|---|---|
 ${rows.join("\n")}
@@ -89,3 +89,7 @@ function report({ generator }, files, flags) {
   const options = { encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] };
   return execFileSync(generator, ["bench", "report", ...files, ...flags], options);
 }
+
+const QUICK = `
+A quick run: fewer clients than the titles say, one short round. Its figures say nothing of speed.
+`;
