@@ -8,7 +8,12 @@
 //! a server that delays each 100th delivery by 50 ms  ->  as many samples above 50 ms
 //! ```
 
+mod connections;
+mod counts;
 #[path = "../../src/bin/throng/bench/payload.rs"]
 mod payload;
+mod run;
+mod scenarios;
 mod server;
 mod server_tests;
+mod truth;

@@ -73,6 +73,8 @@ impl Engine {
         };
         let (mark, due) = (message.mark(), recipients.len() as u64);
         self.record.events.push(Event { name, mark, read_ns, due });
+        // Nobody may be waiting for it.
+        let _ = self.tell.send(());
         for recipient in &recipients {
             self.deliver(*recipient, &message, &packet.namespace, &recipients);
         }
@@ -102,6 +104,7 @@ impl Engine {
                 Deed::Swap => outgoing.hold = Hold::Overtaken,
                 Deed::Corrupt(at) => outgoing.message.corrupt(at),
                 Deed::Truncate(bytes) => outgoing.message.truncate(bytes),
+                Deed::Extend(bytes) => outgoing.message.extend(bytes),
                 // The server's own standing still, not a wait for something else.
                 Deed::Stall(time) => std::thread::sleep(time),
                 Deed::Close(ending) => return self.close(id, ending),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::net::{TcpListener, TcpStream};
@@ -34,6 +35,8 @@ pub(super) struct Engine {
     sessions_ever: u64,
     pub(super) script: Script,
     pub(super) record: Record,
+    /// Hears of each event.
+    pub(super) tell: Sender<()>,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,7 @@ enum Role {
 }
 
 impl Engine {
-    pub(super) fn bind(script: Script) -> Self {
+    pub(super) fn bind(script: Script, tell: Sender<()>) -> Self {
         let poll = Poll::new().unwrap();
         let mut listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE).unwrap();
@@ -70,6 +73,7 @@ impl Engine {
             sessions_ever: 0,
             script,
             record: Record::default(),
+            tell,
         }
     }
 
@@ -441,7 +445,9 @@ impl Connection {
             }
         }
         if messages.iter().any(|one| one.cut == Cut::Bytes) {
-            bytes.iter().for_each(|byte| self.send(&[*byte]));
+            for byte in bytes {
+                self.send(&[byte]);
+            }
         } else {
             self.send(&bytes);
         }

@@ -34,6 +34,10 @@ impl Message {
         self.edit(|payload| payload.truncate(payload.len() - bytes));
     }
 
+    pub(super) fn extend(&mut self, bytes: usize) {
+        self.edit(|payload| payload.resize(payload.len() + bytes, b'.'));
+    }
+
     /// The same event as another run would have marked it.
     pub(super) fn of_former_run(&self) -> Self {
         let mark = self.mark().expect("the generator marks its events");

@@ -20,7 +20,9 @@ mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use mio::Waker;
 
@@ -33,15 +35,17 @@ use engine::Engine;
 pub(crate) struct ScriptedServer {
     address: SocketAddr,
     waker: Arc<Waker>,
+    events: Receiver<()>,
     thread: Option<JoinHandle<Record>>,
 }
 
 impl ScriptedServer {
     pub(crate) fn start(script: Script) -> Self {
-        let engine = Engine::bind(script);
+        let (tell, events) = channel();
+        let engine = Engine::bind(script, tell);
         let (address, waker) = (engine.address(), engine.waker());
         let thread = std::thread::spawn(move || engine.run());
-        Self { address, waker, thread: Some(thread) }
+        Self { address, waker, events, thread: Some(thread) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -50,6 +54,13 @@ impl ScriptedServer {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Waits until so many more events have come.
+    pub(crate) fn wait_for_events(&self, count: usize) {
+        for _ in 0..count {
+            self.events.recv_timeout(EVENT_TIME_MAX).expect("the generator sends");
+        }
     }
 
     /// Ends it; gives what it did.
@@ -67,3 +78,6 @@ impl Drop for ScriptedServer {
         }
     }
 }
+
+/// The longest that a run takes to begin.
+const EVENT_TIME_MAX: Duration = Duration::from_secs(30);

@@ -38,6 +38,8 @@ pub(crate) enum Deed {
     Corrupt(usize),
     /// So many bytes at the end of its payload are missing.
     Truncate(usize),
+    /// Its payload ends in so many bytes more.
+    Extend(usize),
     /// The whole server stands still just before it.
     Stall(Duration),
     /// Its recipient is closed instead.

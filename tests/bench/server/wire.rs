@@ -80,7 +80,7 @@ impl Frame {
         assert!(second & 0x80 != 0, "frames of clients are masked");
         let (length, mask_at) = match second & 0x7f {
             126 => (usize::from(u16::from_be_bytes(input.get(2..4)?.try_into().unwrap())), 4),
-            127 => (u64::from_be_bytes(input.get(2..10)?.try_into().unwrap()) as usize, 10),
+            127 => (usize::from_be_bytes(input.get(2..10)?.try_into().unwrap()), 10),
             short => (usize::from(short), 2),
         };
         let mask: [u8; 4] = input.get(mask_at..mask_at + 4)?.try_into().unwrap();
@@ -95,16 +95,15 @@ impl Frame {
 /// A frame as a server sends it; `first` is its first byte.
 pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
-    match payload.len() {
-        short @ 0..126 => bytes.push(short as u8),
-        medium @ 126..65_536 => {
-            bytes.push(126);
-            bytes.extend_from_slice(&(medium as u16).to_be_bytes());
-        }
-        long => {
-            bytes.push(127);
-            bytes.extend_from_slice(&(long as u64).to_be_bytes());
-        }
+    let length = payload.len();
+    if let Some(short) = u8::try_from(length).ok().filter(|short| *short < 126) {
+        bytes.push(short);
+    } else if let Ok(medium) = u16::try_from(length) {
+        bytes.push(126);
+        bytes.extend_from_slice(&medium.to_be_bytes());
+    } else {
+        bytes.push(127);
+        bytes.extend_from_slice(&length.to_be_bytes());
     }
     bytes.extend_from_slice(payload);
     bytes
