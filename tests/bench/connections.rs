@@ -13,7 +13,7 @@ const TRAFFIC: &str = "--clients 10 --rate 20 --duration 1s --warmup 0s --drain 
 
 #[test]
 fn closed_connections_are_lost() {
-    for ending in [Ending::Frame, Ending::Reset] {
+    for ending in [Ending::Frame, Ending::EndOfFile, Ending::Reset] {
         let script = Script::new().at(53, Deed::Close(ending)).at(77, Deed::Close(ending));
         let server = ScriptedServer::start(script);
         let outcome = Bench::new("broadcast", &server.url()).args(TRAFFIC).run();
@@ -23,6 +23,18 @@ fn closed_connections_are_lost() {
         assert_eq!(outcome.number("/connections/connected"), 10);
         let written = record.deliveries.iter().filter(|delivery| delivery.written.is_some());
         assert_eq!(outcome.number("/traffic/received"), written.count() as u64);
+        outcome.expect_invalid("lost");
+    }
+}
+
+#[test]
+fn who_is_closed_with_its_last_delivery_is_lost_too() {
+    for ending in [Ending::Frame, Ending::EndOfFile, Ending::Reset] {
+        let script = Script::new().at(53, Deed::CloseAfter(ending));
+        let server = ScriptedServer::start(script);
+        let outcome = Bench::new("broadcast", &server.url()).args(TRAFFIC).run();
+        assert_eq!(server.stop().closed, 1);
+        assert_eq!(outcome.number("/connections/lost"), 1, "{ending:?}");
         outcome.expect_invalid("lost");
     }
 }

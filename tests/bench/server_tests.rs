@@ -103,6 +103,8 @@ fn echoes_acks_and_attachments_come_back_as_they_were() {
     let mut client = Client::open(&server);
     client.send("40/admin,");
     assert!(client.read().starts_with("40/admin,{\"sid\""));
+    client.send(&format!("42/admin,[\"echo\",{}]", payload(0)));
+    assert_eq!(client.read(), format!("42/admin,[\"echo\",{}]", payload(0)));
     client.send("42/admin,[\"echo\",\"hello\"]");
     assert_eq!(client.read(), "42/admin,[\"echo\",\"hello\"]");
     client.send("42/admin,17[\"ack-echo\",\"hello\",1]");
@@ -111,6 +113,7 @@ fn echoes_acks_and_attachments_come_back_as_they_were() {
     client.socket.send(Message::binary(vec![1, 2, 3])).unwrap();
     assert_eq!(client.read(), "451-/admin,[\"chat\",{\"_placeholder\":true,\"num\":0}]");
     assert_eq!(client.socket.read().unwrap().into_data(), vec![1, 2, 3]);
+    assert_eq!(server.stop().due(), 1, "what has no mark is no delivery of the run");
 }
 
 #[test]

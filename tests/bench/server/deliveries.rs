@@ -72,6 +72,11 @@ impl Engine {
             _ => (incoming.emit(arguments), vec![id]),
         };
         let (mark, due) = (message.mark(), recipients.len() as u64);
+        if mark.is_none() {
+            // A question beside the run, such as whether a room is entered: answered, not counted.
+            recipients.iter().for_each(|id| self.queue(*id, &Outgoing::of(message.clone())));
+            return;
+        }
         self.record.events.push(Event { name, mark, read_ns, due });
         // Nobody may be waiting for it.
         let _ = self.tell.send(());
@@ -95,7 +100,7 @@ impl Engine {
             cut: Cut::Whole,
             hold: Hold::Nothing,
         };
-        let mut copies = 1;
+        let (mut copies, mut after) = (1, None);
         for deed in self.script.deeds(index as u64 + 1) {
             match deed {
                 Deed::Delay(time) => outgoing.hold = Hold::Until(Instant::now() + time),
@@ -108,6 +113,7 @@ impl Engine {
                 // The server's own standing still, not a wait for something else.
                 Deed::Stall(time) => std::thread::sleep(time),
                 Deed::Close(ending) => return self.close(id, ending),
+                Deed::CloseAfter(ending) => after = Some(ending),
                 Deed::Stray => self.deliver_stray(message, namespace, recipients),
                 Deed::FormerRun => self.queue(id, &Outgoing::of(message.of_former_run())),
                 Deed::Fragment => outgoing.cut = Cut::Frames,
@@ -119,6 +125,9 @@ impl Engine {
             self.queue(id, &outgoing);
         }
         self.flush(id);
+        if let Some(ending) = after {
+            self.close(id, ending);
+        }
     }
 
     fn close(&mut self, id: u64, ending: Ending) {

@@ -378,6 +378,7 @@ impl Engine {
             (Ending::Frame, Role::WebSocket(_)) => {
                 connection.send(&frame(FINAL | CLOSE, &1001_u16.to_be_bytes()));
             }
+            (Ending::EndOfFile, _) => {}
             (Ending::Frame, _) => connection.send(&response("200 OK", "1")),
             (Ending::Reset, _) => {
                 SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO)).unwrap();

@@ -44,6 +44,8 @@ pub(crate) enum Deed {
     Stall(Duration),
     /// Its recipient is closed instead.
     Close(Ending),
+    /// Its recipient is closed at once when it is written.
+    CloseAfter(Ending),
     /// Somebody who isn't in the room gets it too.
     Stray,
     /// An event of a former run goes before it.
@@ -60,6 +62,8 @@ pub(crate) enum Deed {
 pub(crate) enum Ending {
     /// With a close frame.
     Frame,
+    /// The connection ends, and nobody says why.
+    EndOfFile,
     /// By a reset.
     Reset,
 }
