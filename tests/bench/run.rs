@@ -149,7 +149,7 @@ impl Outcome {
 
     fn is_busy(&self) -> bool {
         let reasons = self.report.pointer("/verdict/reasons").and_then(Value::as_array).unwrap();
-        reasons.iter().filter_map(Value::as_str).all(|reason| reason.contains("generator"))
+        reasons.iter().filter_map(Value::as_str).all(|reason| reason.contains("generator was"))
     }
 
     fn latency(&self, measure: &str) -> Option<&Value> {
