@@ -24,7 +24,6 @@ use super::report::{Phase, Report};
 use super::score::Counts;
 use super::shard::{Command, Duty, Event, Outcome, Part};
 use super::shards::Shards;
-use super::target::{self, Target};
 use super::watch::KernelDrops;
 use super::watcher::{Sample, Watcher};
 
@@ -81,12 +80,11 @@ pub(crate) struct Second {
 impl Conductor {
     /// Starts the shards; nobody connects yet.
     pub(crate) fn start(plan: &Plan, pids: &[u32], is_quiet: bool) -> io::Result<Self> {
-        let target = target::resolve(&plan.target).map_err(io::Error::other)?;
         let mut watcher = Watcher::new(pids)?;
         let before = watcher.sample()?;
         let interrupted = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
-        let shards = Shards::start(parts(plan), &target)?;
+        let shards = Shards::start(parts(plan))?;
         let counts = vec![Counts::default(); shards.len()];
         Ok(Self {
             shards,

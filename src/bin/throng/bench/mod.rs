@@ -8,6 +8,7 @@
 //! ```
 
 mod assemble;
+mod checks;
 mod client;
 mod clock;
 mod conductor;

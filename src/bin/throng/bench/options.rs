@@ -62,6 +62,9 @@ pub(crate) struct Target {
     /// The server.
     #[arg(default_value = "http://localhost:3000")]
     pub(crate) url: String,
+    /// Further servers, taken in turn by threads or workers; where nobody is broadcast to.
+    #[arg(value_name = "MORE")]
+    pub(crate) more: Vec<String>,
     /// Path that belongs to Engine.IO.
     #[arg(long, default_value = "/socket.io/")]
     pub(crate) path: String,

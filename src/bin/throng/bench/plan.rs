@@ -5,21 +5,21 @@
 //! {"scenario":"broadcast","target":"http://127.0.0.1:3000","clients":1000,"rate":5.0,..}
 //! ```
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use super::checks::{PlanError, check_traffic};
 use super::latency::Measure;
 use super::options;
 use super::payload::MARK_BYTES;
-use super::source::{self, SourceError};
-use super::target::{self, TargetError};
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) scenario: Scenario,
     pub(crate) target: String,
+    /// Further servers: shards take them in turn.
+    #[serde(default)]
+    pub(crate) more_targets: Vec<String>,
     pub(crate) path: String,
     pub(crate) namespace: String,
     pub(crate) transport: Transport,
@@ -96,6 +96,7 @@ impl Plan {
         let plan = Self {
             scenario,
             target: target.url.clone(),
+            more_targets: target.more.clone(),
             path: target.path.clone(),
             namespace: target.namespace.clone(),
             transport: target.transport.into(),
@@ -145,6 +146,15 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The server that a shard talks to.
+    pub(crate) fn target_of(&self, shard: u32) -> &str {
+        let count = self.more_targets.len() + 1;
+        match usize::try_from(shard).unwrap_or(0) % count {
+            0 => &self.target,
+            nth => self.more_targets.get(nth - 1).unwrap_or(&self.target),
+        }
+    }
+
     /// Whether the run finds a ceiling, so that the generator must not be what ends it: a closed
     /// loop, or connections as fast as the server takes them.
     pub(crate) fn finds_peak(&self) -> bool {
@@ -153,113 +163,6 @@ impl Plan {
             (_, Scenario::Connect) => self.connect_rate.is_none(),
             _ => false,
         }
-    }
-
-    fn check(&self) -> Result<(), PlanError> {
-        self.check_target()?;
-        self.check_numbers()?;
-        self.check_scenario()
-    }
-
-    fn check_target(&self) -> Result<(), PlanError> {
-        target::check(&self.target).map_err(PlanError::Target)?;
-        if let Some(network) = &self.source {
-            source::check(network).map_err(PlanError::Source)?;
-        }
-        let written = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !self.path.starts_with('/') || !written(&self.path) || self.path.contains(['?', '#']) {
-            return Err(PlanError::Path { path: self.path.clone() });
-        }
-        let namespace = &self.namespace;
-        if !namespace.starts_with('/') || !written(namespace) || namespace.contains(',') {
-            return Err(PlanError::Namespace { namespace: namespace.clone() });
-        }
-        if self.event.is_empty() {
-            return Err(PlanError::Event);
-        }
-        if self.protocol == Protocol::SocketIo {
-            return Ok(());
-        }
-        if self.binary {
-            return Err(PlanError::Plain { what: "--binary sends an attachment" });
-        }
-        if self.transport != Transport::Websocket {
-            return Err(PlanError::Plain { what: "polling and its upgrade belong" });
-        }
-        if matches!(self.scenario, Scenario::Rooms { .. }) {
-            return Err(PlanError::Plain { what: "rooms are joined" });
-        }
-        Ok(())
-    }
-
-    fn check_numbers(&self) -> Result<(), PlanError> {
-        let in_flight = match self.pacing {
-            Pacing::Closed { in_flight } => in_flight,
-            Pacing::Fixed | Pacing::Poisson => 1,
-        };
-        let counts = [
-            ("--clients", self.clients),
-            ("--at-once", self.at_once),
-            ("--in-flight", in_flight),
-            ("--threads", self.shards),
-        ];
-        if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err(PlanError::Zero { option });
-        }
-        check_rate("--connect-rate", self.connect_rate)?;
-        check_rate("--rate", self.rate)?;
-        let is_measured = self.duration_seconds > 0.0 || self.scenario == Scenario::Connect;
-        if !is_measured {
-            return Err(PlanError::Zero { option: "--duration" });
-        }
-        if self.connect_timeout_seconds <= 0.0 {
-            return Err(PlanError::Zero { option: "--connect-timeout" });
-        }
-        if self.payload_bytes > PAYLOAD_BYTES_MAX {
-            return Err(PlanError::Payload { asked: self.payload_asked_bytes });
-        }
-        if self.shards > self.clients {
-            let option = if self.processes { "--workers" } else { "--threads" };
-            return Err(self.too_many(option, self.shards));
-        }
-        Ok(())
-    }
-
-    fn check_scenario(&self) -> Result<(), PlanError> {
-        match self.scenario {
-            Scenario::Connect | Scenario::Idle | Scenario::Echo | Scenario::Ack => Ok(()),
-            Scenario::Storm => Ok(()),
-            Scenario::Broadcast { publishers } => self.check_streams("--publishers", publishers),
-            Scenario::Rooms { rooms, .. } => self.check_streams("--rooms", rooms),
-            Scenario::Mixed { askers, ask_rate } => {
-                check_rate("--ask-rate", Some(ask_rate))?;
-                // One more than asks: somebody has to send the broadcasts.
-                self.check_streams("--askers", askers)?;
-                if askers == self.clients {
-                    return Err(PlanError::AllAsk { askers });
-                }
-                Ok(())
-            }
-            Scenario::Slow { share, .. } => check_share(share),
-            Scenario::Churn { share, churn_rate } => {
-                check_rate("--churn-rate", Some(churn_rate))?;
-                check_share(share)
-            }
-        }
-    }
-
-    /// Publishers, rooms and askers have a sequence each, and a mark has 16 bits to name it.
-    fn check_streams(&self, option: &'static str, count: u32) -> Result<(), PlanError> {
-        match count {
-            0 => Err(PlanError::Zero { option }),
-            _ if count > self.clients => Err(self.too_many(option, count)),
-            _ if count > STREAMS_MAX => Err(PlanError::Streams { option, count }),
-            _ => Ok(()),
-        }
-    }
-
-    fn too_many(&self, option: &'static str, count: u32) -> PlanError {
-        PlanError::MoreThanClients { option, count, clients: self.clients }
     }
 }
 
@@ -300,8 +203,10 @@ impl Scenario {
         match self {
             Self::Connect | Self::Idle => Measure::Connect,
             Self::Echo | Self::Ack | Self::Mixed { .. } => Measure::RoundTrip,
-            Self::Broadcast { .. } | Self::Rooms { .. } | Self::Slow { .. } => Measure::Delivery,
-            Self::Churn { .. } => Measure::Delivery,
+            Self::Broadcast { .. }
+            | Self::Rooms { .. }
+            | Self::Slow { .. }
+            | Self::Churn { .. } => Measure::Delivery,
             Self::Storm => Measure::Reconnect,
         }
     }
@@ -311,13 +216,21 @@ impl Scenario {
         !matches!(self, Self::Connect | Self::Idle)
     }
 
+    /// Whether everybody, or everybody in a room, hears what one client sends.
+    pub(crate) fn broadcasts(&self) -> bool {
+        !matches!(self, Self::Connect | Self::Idle | Self::Echo | Self::Ack | Self::Storm)
+    }
+
     fn default_rate(&self) -> Option<f64> {
         match self {
             Self::Connect | Self::Idle => None,
             Self::Echo | Self::Ack => Some(1_000.0),
             Self::Mixed { .. } => Some(2.0),
-            Self::Broadcast { .. } | Self::Rooms { .. } | Self::Slow { .. } => Some(5.0),
-            Self::Churn { .. } | Self::Storm => Some(5.0),
+            Self::Broadcast { .. }
+            | Self::Rooms { .. }
+            | Self::Slow { .. }
+            | Self::Churn { .. }
+            | Self::Storm => Some(5.0),
         }
     }
 
@@ -365,96 +278,6 @@ pub(crate) enum Protocol {
     Websocket,
 }
 
-/// Why a run makes no sense, with what to do about it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum PlanError {
-    /// The command puts no load on anything.
-    NoRun,
-    /// The URL is no target.
-    Target(TargetError),
-    /// The network of source addresses can't be used.
-    Source(SourceError),
-    /// The path can't stand in a request.
-    Path { path: String },
-    /// The namespace can't stand in a packet.
-    Namespace { namespace: String },
-    /// The event has no name.
-    Event,
-    /// What only Socket.IO has was asked of plain WebSocket.
-    Plain { what: &'static str },
-    /// A count or a time that must be above zero.
-    Zero { option: &'static str },
-    /// A rate that is not above zero, or not finite.
-    Rate { option: &'static str, rate: f64 },
-    /// A share outside 0 to 1.
-    Share { share: f64 },
-    /// More bytes than an event may have.
-    Payload { asked: usize },
-    /// More publishers, rooms, askers or threads than clients.
-    MoreThanClients { option: &'static str, count: u32, clients: u32 },
-    /// More publishers, rooms or askers than sequences can be told apart.
-    Streams { option: &'static str, count: u32 },
-    /// Nobody is left to broadcast.
-    AllAsk { askers: u32 },
-    /// The scenario sends nothing, and the option is about sending.
-    NothingSent { option: &'static str, scenario: &'static str },
-    /// The option sets a rate, and a closed loop has none.
-    Closed { option: &'static str },
-}
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRun => f.write_str("this command runs no load"),
-            Self::Target(error) => error.fmt(f),
-            Self::Source(error) => error.fmt(f),
-            Self::Path { path } => write!(
-                f,
-                "--path {path:?} cannot be asked for: begin it with /, without spaces, ? and #"
-            ),
-            Self::Namespace { namespace } => write!(
-                f,
-                "--namespace {namespace:?} cannot be joined: begin it with /, without spaces and \
-                 commas"
-            ),
-            Self::Event => f.write_str("--event needs a name"),
-            Self::Plain { what } => {
-                write!(f, "{what} with --protocol socket-io, not with plain websocket")
-            }
-            Self::Zero { option } => write!(f, "{option} must be above 0"),
-            Self::Rate { option, rate } => {
-                write!(f, "{option} must be a number per second above 0, not {rate}")
-            }
-            Self::Share { share } => write!(f, "--share must be from 0 to 1, not {share}"),
-            Self::Payload { asked } => {
-                write!(f, "--payload {asked} is too much: at most {PAYLOAD_BYTES_MAX} bytes")
-            }
-            Self::MoreThanClients { option, count, clients } => write!(
-                f,
-                "{option} {count} is more than the {clients} clients: lower it, or raise --clients"
-            ),
-            Self::Streams { option, count } => {
-                write!(f, "{option} {count} is too much: at most {STREAMS_MAX} are told apart")
-            }
-            Self::AllAsk { askers } => write!(
-                f,
-                "--askers {askers} leaves no client to broadcast: lower it, or raise --clients"
-            ),
-            Self::NothingSent { option, scenario } => write!(
-                f,
-                "{option} is about sending, and {scenario} sends nothing: leave it out \
-                 (--connect-rate paces connections)"
-            ),
-            Self::Closed { option } => write!(
-                f,
-                "{option} sets when to send, and in a closed loop the answers do: leave one out"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for PlanError {}
-
 impl From<options::Transport> for Transport {
     fn from(transport: options::Transport) -> Self {
         match transport {
@@ -483,48 +306,8 @@ impl From<options::RoomSizes> for RoomSizes {
     }
 }
 
-/// What the plan itself doesn't show any more: options that contradict one another.
-fn check_traffic(scenario: &Scenario, traffic: &options::Traffic) -> Result<(), PlanError> {
-    let varies_rate = traffic.until.is_some() && traffic.vary == options::Varied::Rate;
-    let timed = [
-        ("--arrivals poisson", traffic.arrivals == options::Arrivals::Poisson),
-        ("--rate", traffic.rate.is_some()),
-        ("--sweep", !traffic.sweep.is_empty()),
-        ("--until with --vary rate", varies_rate),
-    ];
-    let timed = timed.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option);
-    if !scenario.has_traffic() && traffic.closed {
-        return Err(PlanError::NothingSent { option: "--closed", scenario: scenario.name() });
-    }
-    if let Some(option) = timed {
-        if traffic.closed {
-            return Err(PlanError::Closed { option });
-        }
-        let varies = matches!(option, "--sweep" | "--until with --vary rate");
-        // The rate of connections can be varied, where there is no other.
-        if !scenario.has_traffic() && !(varies && *scenario == Scenario::Connect) {
-            return Err(PlanError::NothingSent { option, scenario: scenario.name() });
-        }
-    }
-    traffic.sweep.iter().try_for_each(|rate| check_rate("--sweep", Some(*rate)))
-}
-
-fn check_rate(option: &'static str, rate: Option<f64>) -> Result<(), PlanError> {
-    match rate {
-        Some(rate) if !rate.is_finite() || rate <= 0.0 => Err(PlanError::Rate { option, rate }),
-        _ => Ok(()),
-    }
-}
-
-fn check_share(share: f64) -> Result<(), PlanError> {
-    if (0.0..=1.0).contains(&share) { Ok(()) } else { Err(PlanError::Share { share }) }
-}
-
 /// What askers of the scenario `mixed` send, whatever the broadcasts are called.
 pub(crate) const ASK_EVENT: &str = "ack-echo";
-/// A mark has 16 bits for its stream.
-const STREAMS_MAX: u32 = 1 << 16;
-const PAYLOAD_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -598,6 +381,9 @@ pub(crate) mod tests {
     fn what_sends_nothing_takes_no_rate_of_sends() {
         assert!(refused("connect --rate 5").contains("--connect-rate"));
         assert!(refused("idle --sweep 5").contains("idle sends nothing"));
+        assert!(refused("connect --sweep 5 --rate 5").contains("--rate is about sending"));
+        assert!(planned("connect --sweep 5").is_ok());
+        assert!(planned("connect --connect-rate 5 --arrivals poisson").is_ok());
         assert!(refused("idle --until p99=1s").contains("idle sends nothing"));
         assert!(plan("connect").finds_peak());
         assert!(!plan("connect --connect-rate 100 --until p99=1s").finds_peak());

@@ -8,7 +8,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::latency::nanoseconds;
 use super::options::Varied;
 use super::percentile::Percentile;
 use super::report::{self, Report, Step};
@@ -217,7 +216,10 @@ impl Limit {
             |wanted| LimitsError::Value { name: name.to_owned(), value: value.to_owned(), wanted };
         let at_most = || {
             let duration = humantime::parse_duration(value).map_err(|_| refused(A_TIME))?;
-            if duration.is_zero() { Err(refused(A_TIME)) } else { Ok(nanoseconds(duration)) }
+            match u64::try_from(duration.as_nanos()) {
+                Ok(0) | Err(_) => Err(refused(A_TIME)),
+                Ok(most_ns) => Ok(most_ns),
+            }
         };
         if let Some(percentile) = Percentile::named(name) {
             return Ok(Self::Percentile(percentile, at_most()?));
@@ -249,7 +251,7 @@ impl Limit {
         let name = self.name();
         let measured = report.first_measure();
         let above = |value_ns: u64, most_ns: u64| {
-            // A histogram of three digits tells the upper end of the thousandth that a value is in.
+            // With three digits, a histogram tells the upper end of the thousandth it found.
             let is_above = value_ns > most_ns.saturating_add(most_ns / 1_000);
             is_above.then(|| format!("{name} is {}, above {}", time(value_ns), time(most_ns)))
         };
@@ -357,7 +359,7 @@ const A_TIME: &str = "a time above 0, such as 50ms";
 
 #[cfg(test)]
 mod tests {
-    use super::super::latency::Measure;
+    use super::super::latency::{Measure, Percentiles};
     use super::super::report::ServerUse;
     use super::super::verdict::judge;
     use super::super::verdict::tests::{latency, report, thread};
@@ -372,7 +374,7 @@ mod tests {
             load,
             kept,
             why: String::new(),
-            percentiles_ns: Default::default(),
+            percentiles_ns: Percentiles::default(),
             received_per_second: 0.0,
             server_cpu: None,
             generator_cpu: 0.0,
@@ -396,7 +398,7 @@ mod tests {
     #[test]
     fn a_load_is_doubled_and_then_the_interval_halved() {
         let (search, loads) = run(search(Varied::Rate, 10.0, None), 53.0);
-        // Between 40 and 80: 60 breaks, 50 is kept, 55 breaks, 52.5 is kept, and 55 / 52.5 is 1.048.
+        // Between 40 and 80: 60 breaks, 50 is kept, 55 breaks, 52.5 is kept; 55 / 52.5 is 1.048.
         let expected = [10.0, 20.0, 40.0, 80.0, 80.0, 60.0, 60.0, 50.0, 55.0, 55.0, 52.5];
         assert_eq!(loads, expected);
         assert_eq!(search.warning(), None);

@@ -13,7 +13,6 @@ use mio::Waker;
 
 use super::crowd::Crowd;
 use super::shard::{Command, Event, Part};
-use super::target::Target;
 
 /// All shards of a run.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ enum Shard {
 
 impl Shards {
     /// Starts one shard for each part.
-    pub(crate) fn start(parts: Vec<Part>, target: &Target) -> io::Result<Self> {
+    pub(crate) fn start(parts: Vec<Part>) -> io::Result<Self> {
         let (sender, events) = channel();
         let mut shards = Vec::new();
         for (index, part) in parts.into_iter().enumerate() {
@@ -38,7 +37,7 @@ impl Shards {
             shards.push(if part.plan.processes {
                 start_process(index, part, sender)?
             } else {
-                start_thread(index, part, target, sender)?
+                start_thread(index, part, sender)?
             });
         }
         Ok(Self { shards, events })
@@ -109,16 +108,11 @@ impl Shard {
     }
 }
 
-fn start_thread(
-    index: usize,
-    part: Part,
-    target: &Target,
-    sender: Sender<(usize, Event)>,
-) -> io::Result<Shard> {
+fn start_thread(index: usize, part: Part, sender: Sender<(usize, Event)>) -> io::Result<Shard> {
     let (commands, inbox) = channel();
     let failures = sender.clone();
     let tell = Box::new(move |event| drop(sender.send((index, event))));
-    let crowd = Crowd::new(part, target, inbox, tell)?;
+    let crowd = Crowd::new(part, inbox, tell)?;
     let waker = crowd.waker()?;
     let run = move || {
         if let Err(error) = crowd.run() {

@@ -537,7 +537,7 @@ pub(crate) mod tests {
         let few = |count| {
             broadcast(|report| report.latencies = vec![latency(Measure::Delivery, 10_000, count)])
         };
-        // 50,000 beyond p50, 10,000 beyond p90, 1,000 beyond p99, 100 beyond p99.9, 10 beyond p99.99.
+        // Beyond p99 are 1,000, beyond p99.9 are 100, beyond p99.99 are 10.
         assert_eq!(
             few(100_000).warnings,
             ["fewer than 100 samples lie beyond p99.99 of the delivery: another run may differ"]

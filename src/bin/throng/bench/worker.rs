@@ -10,7 +10,6 @@ use std::sync::mpsc::channel;
 
 use super::crowd::Crowd;
 use super::shard::{Command, Event, Part};
-use super::target;
 use crate::open_files;
 
 /// Serves as a worker until the run or the conductor ends.
@@ -19,9 +18,8 @@ pub(crate) fn run() -> io::Result<()> {
     let mut first = String::new();
     io::stdin().lock().read_line(&mut first)?;
     let part: Part = serde_json::from_str(&first)?;
-    let target = target::resolve(&part.plan.target).map_err(io::Error::other)?;
     let (sender, commands) = channel();
-    let result = Crowd::new(part, &target, commands, Box::new(|event| tell(&event)));
+    let result = Crowd::new(part, commands, Box::new(|event| tell(&event)));
     let run = result.and_then(|crowd| {
         let waker = crowd.waker()?;
         // The thread ends with the process: it waits for input that may never come.

@@ -77,6 +77,7 @@ impl Crowd {
             return Read::All;
         }
         let stamp = Stamp::new(received.stamp_ns);
+        self.listening.stamped += u64::from(received.stamp_ns.is_some());
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         let client = self.part.first_client.saturating_add(number);
         let count = u64::try_from(received.bytes).unwrap_or(0);

@@ -203,7 +203,6 @@ impl Listening {
         self.second.record(latency_ns);
         self.score.record(uncorrected, received_ns.saturating_sub(mark.sent_ns));
         if let Some(kernel_ns) = stamp.kernel_ns {
-            self.stamped += 1;
             self.score.record(user, stamp.user_ns.saturating_sub(mark.intended_ns));
             self.score.record(Measure::ReceiveLag, stamp.user_ns.saturating_sub(kernel_ns));
         }

@@ -37,7 +37,7 @@ use super::latency::{Latencies, Measure, nanoseconds_of};
 use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
-use super::target::Target;
+use super::target;
 
 /// All clients of a shard.
 pub(crate) struct Crowd {
@@ -116,11 +116,11 @@ struct Telling {
 impl Crowd {
     pub(crate) fn new(
         part: Part,
-        target: &Target,
         commands: Commands<Command>,
         events: Box<dyn FnMut(Event) + Send>,
     ) -> io::Result<Self> {
         let plan = &part.plan;
+        let target = target::resolve(plan.target_of(part.shard)).map_err(io::Error::other)?;
         let cast = Cast::new(plan);
         let dialect = Dialect::new(plan, &target.host);
         let sources = Sources::new(plan.source.as_deref(), target.address, plan.clients)
