@@ -32,7 +32,7 @@ use receiver::Receiver;
 use traffic::Traffic;
 
 use super::client::{Client, Dialect, Lane, Output};
-use super::clock::{Clock, monotonic_ns, thread_cpu_ns};
+use super::clock::{Clock, monotonic_ns, thread_cpu_ns, wall_offset_ns};
 use super::latency::{Latencies, Measure, nanoseconds_of};
 use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
@@ -137,7 +137,7 @@ impl Crowd {
             listening: Listening::new(part.run, plan.payload_bytes, clients, &cast),
             cast,
             dialect,
-            clock: Clock::new(),
+            clock: Clock::new(wall_offset_ns()),
             links,
             members,
             outputs: Vec::new(),
@@ -188,7 +188,10 @@ impl Crowd {
     fn take_commands(&mut self, now: u64) -> io::Result<Next> {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Connect { epoch_ns }) => self.begin_connecting(now, epoch_ns),
+                Ok(Command::Connect { epoch_ns, wall_offset_ns }) => {
+                    self.clock = Clock::new(wall_offset_ns);
+                    self.begin_connecting(now, epoch_ns);
+                }
                 Ok(Command::Run { begin_ns, measure_ns, end_ns, members }) => {
                     self.begin_run(begin_ns, measure_ns, end_ns, members)?;
                 }
