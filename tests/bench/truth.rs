@@ -232,6 +232,24 @@ fn chance_keeps_the_rate() {
 }
 
 #[test]
+fn a_seed_brings_the_same_chances_again() {
+    let gaps = |seed: &str| {
+        let server = ScriptedServer::start(Script::new());
+        let outcome = Bench::new("broadcast", &server.url())
+            .args("--clients 2 --rate 50 --arrivals poisson --duration 1s --warmup 0s --seed")
+            .args(seed)
+            .run();
+        outcome.expect_valid();
+        let events = server.stop().events;
+        let intended: Vec<_> = events.iter().map(|event| event.mark.unwrap().intended_ns).collect();
+        intended.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>()
+    };
+    let first = gaps("7");
+    assert_eq!(first, gaps("7"));
+    assert_ne!(first, gaps("8"));
+}
+
+#[test]
 fn equal_distances_are_equal() {
     let server = ScriptedServer::start(Script::new());
     let outcome = Bench::new("broadcast", &server.url())
