@@ -341,6 +341,6 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often a shard tells its counts.
 const TOLD_NS: u64 = 50_000_000;
 const SETTLE_NS: u64 = 500_000_000;
-/// From the command to the first send.
-const LEAD_NS: u64 = 20_000_000;
+/// From the command to the first send: time for the last shard to hear of it.
+const LEAD_NS: u64 = 250_000_000;
 const FINISH_NS: u64 = 60_000_000_000;

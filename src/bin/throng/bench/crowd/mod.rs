@@ -61,6 +61,8 @@ pub(crate) struct Crowd {
     backlog_max: u64,
     /// When slow clients read again.
     slow_read_ns: u64,
+    /// When the first sends of a closed loop are due.
+    closed_begin_ns: u64,
     commands: Commands<Command>,
     events: Box<dyn FnMut(Event) + Send>,
 }
@@ -148,6 +150,7 @@ impl Crowd {
             telling: Telling { progress_ns: u64::MAX, second: 0 },
             backlog_max: 0,
             slow_read_ns: u64::MAX,
+            closed_begin_ns: u64::MAX,
             commands,
             events,
             part,
@@ -268,6 +271,7 @@ impl Crowd {
             .min(self.traffic.next_departure_at())
             .min(self.telling.progress_ns)
             .min(self.slow_read_ns)
+            .min(self.closed_begin_ns)
     }
 
     fn finish(&mut self) {

@@ -33,6 +33,9 @@ impl Crowd {
             self.traffic.advance_departures();
             self.depart(intended_ns);
         }
+        if self.closed_begin_ns <= now {
+            self.begin_closed();
+        }
         if self.slow_read_ns <= now {
             self.slow_read_ns = now.saturating_add(SLOW_READ_NS);
             self.read_slowly();
@@ -47,6 +50,12 @@ impl Crowd {
         end_ns: u64,
         members: Vec<u64>,
     ) -> io::Result<()> {
+        // What others send meanwhile would be received, and not measured.
+        if self.clock.refresh() > begin_ns {
+            return Err(io::Error::other(
+                "a part of the generator began too late: the machine is too busy to measure on",
+            ));
+        }
         self.window.measure_ns = measure_ns;
         self.window.end_ns = end_ns;
         self.window.cpu = MeasuredCpu::Before;
@@ -57,19 +66,26 @@ impl Crowd {
         if self.has_slow_readers() {
             self.slow_read_ns = begin_ns;
         }
-        if let Pacing::Closed { in_flight } = self.traffic.pacing {
-            let turns = match self.traffic.sends {
-                Sends::Nothing => 0,
-                Sends::Broadcasts => 1,
-                Sends::Echoes | Sends::Acks => self.part.clients,
-            };
-            for turn in 0..turns {
-                for _ in 0..in_flight {
-                    self.send_now(turn);
-                }
-            }
+        if let Pacing::Closed { .. } = self.traffic.pacing {
+            self.closed_begin_ns = begin_ns;
         }
         Ok(())
+    }
+
+    /// The first sends of a closed loop; answers bring about all others.
+    fn begin_closed(&mut self) {
+        self.closed_begin_ns = u64::MAX;
+        let Pacing::Closed { in_flight } = self.traffic.pacing else { return };
+        let turns = match self.traffic.sends {
+            Sends::Nothing => 0,
+            Sends::Broadcasts => 1,
+            Sends::Echoes | Sends::Acks => self.part.clients,
+        };
+        for turn in 0..turns {
+            for _ in 0..in_flight {
+                self.send_now(turn);
+            }
+        }
     }
 
     /// Sends at once, in a closed loop.
