@@ -79,6 +79,7 @@ fn broadcasts_go_over_every_transport_in_every_form() {
         assert_eq!(outcome.number("/traffic/sent"), 20, "{arguments}");
         assert_eq!(record.due(), 200, "{arguments}");
         assert_eq!(outcome.number("/traffic/received"), 200, "{arguments}");
+        assert_eq!(outcome.samples("delivery").len(), 200, "{arguments}");
         assert_between(&outcome.samples("delivery"), &record.latency_bounds());
     }
 }
