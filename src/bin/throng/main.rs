@@ -1,4 +1,5 @@
-//! The `throng` program: `throng serve`, which is also what it does when asked for nothing.
+//! The `throng` program: `throng serve`, which is also what it does when asked for nothing, and
+//! `throng doctor`.
 
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use doctor::Verdict;
 use options::{Command, Options};
 
 fn main() -> ExitCode {
@@ -20,6 +22,10 @@ fn main() -> ExitCode {
     let result = match options.command.unwrap_or(Command::Serve(Box::new(options.serve))) {
         Command::Serve(serve) => serve::run(&serve).map(|()| ExitCode::SUCCESS),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Doctor(options) => doctor::run(&options).map(|verdict| match verdict {
+            Verdict::Good | Verdict::WorthKnowing => ExitCode::SUCCESS,
+            Verdict::WillSpoil => ExitCode::FAILURE,
+        }),
     };
     match result {
         Ok(code) => code,

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::bench::options::Bench;
 use throng::config::{Config, Cookie, Cors, CorsOrigin, HandshakeRetention, Transports};
 
+use crate::doctor::Doctor;
+
 /// A Socket.IO server on one thread and one epoll reactor.
 #[derive(Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true)]
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     /// Put load on any Socket.IO server and measure what its clients feel.
     #[command(subcommand)]
     Bench(Box<Bench>),
+    /// Look for what on this machine will spoil a measurement, and how to mend it.
+    Doctor(Doctor),
 }
 
 /// What `throng serve` takes.

@@ -22,9 +22,9 @@ use super::shard::Outcome;
 use crate::doctor::Fingerprint;
 
 /// One report of a whole run.
-pub(crate) fn assemble(notes: Notes, outcomes: Vec<Outcome>) -> Report {
+pub(crate) fn assemble(notes: Notes, outcomes: &[Outcome]) -> Report {
     let mut score = Score::default();
-    for outcome in &outcomes {
+    for outcome in outcomes {
         score.merge(&outcome.score);
     }
     let broadcasts = measure_broadcasts(&notes, &mut score);
@@ -58,10 +58,10 @@ pub(crate) fn assemble(notes: Notes, outcomes: Vec<Outcome>) -> Report {
         latencies,
         broadcasts,
         intervals: intervals(&notes),
-        generator: generator(&outcomes, &score.counts, measured),
+        generator: generator(outcomes, &score.counts, measured),
         server: (!notes.pids.is_empty()).then(|| server(&notes, &score.counts)),
         search: None,
-        fingerprint: Fingerprint::default(),
+        fingerprint: Fingerprint::take(),
         plan: notes.plan,
     }
 }

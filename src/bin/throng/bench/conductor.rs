@@ -196,7 +196,8 @@ impl Conductor {
         notes.socket_memory_max = watcher.socket_memory_max;
         let later = KernelDrops::take();
         notes.drops = notes.drops.zip(later).map(|(earlier, later)| later.since(&earlier));
-        Ok(assemble(notes, outcomes.into_values().collect()))
+        let outcomes: Vec<Outcome> = outcomes.into_values().collect();
+        Ok(assemble(notes, &outcomes))
     }
 
     /// Listens to the shards until a moment, or until something holds of their counts.

@@ -4,6 +4,8 @@
 //! throng bench broadcast http://127.0.0.1:3000 --clients 1000 --rate 5 --duration 30s --pid 4711
 //! ```
 
+#![expect(clippy::struct_field_names, reason = "a field is named as its flag")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

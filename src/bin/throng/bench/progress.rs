@@ -4,7 +4,8 @@
 //! measure  10000 connected · 50012/s received · p50 27.1 ms p99 61.0 ms · 7 s left
 //! ```
 
-use std::io::{self, IsTerminal, Write};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
 use std::time::Duration;
 
 use super::conductor::{Notes, Second};
@@ -51,12 +52,12 @@ impl Progress {
         let mut line =
             format!("{:<8} {}/{} connected", name(phase), counts.connected, self.clients);
         if phase != Phase::Connect {
-            line += &format!(" · {:.0}/s sent · {:.0}/s received", rate(sent), rate(received));
+            let _ = write!(line, " · {:.0}/s sent · {:.0}/s received", rate(sent), rate(received));
         }
         if let Some(latencies) = latest.map(|second| second.latencies.percentiles())
             && let (Some(p50), Some(p99)) = (latencies.p50, latencies.p99)
         {
-            line += &format!(" · p50 {} p99 {}", short(p50), short(p99));
+            let _ = write!(line, " · p50 {} p99 {}", short(p50), short(p99));
         }
         let end_ns = match phase {
             Phase::Warmup => Some(notes.begin_ns + seconds(notes.plan.warmup_seconds)),
@@ -64,7 +65,8 @@ impl Progress {
             Phase::Connect | Phase::Drain => None,
         };
         if let Some(end_ns) = end_ns {
-            line += &format!(" · {} s left", end_ns.saturating_sub(now_ns).div_ceil(1_000_000_000));
+            let _ =
+                write!(line, " · {} s left", end_ns.saturating_sub(now_ns).div_ceil(1_000_000_000));
         }
         // A line that can't be written is no reason to end a run.
         let _ = write!(io::stderr(), "\r\x1b[K{line}");

@@ -78,6 +78,7 @@ pub(crate) struct Verdict {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "each time ends in its unit")]
 pub(crate) struct Phases {
     pub(crate) connect_seconds: f64,
     /// Traffic that counts for completeness, but not for latencies.

@@ -35,7 +35,7 @@ impl Shards {
         for (index, part) in parts.into_iter().enumerate() {
             let sender = sender.clone();
             shards.push(if part.plan.processes {
-                start_process(index, part, sender)?
+                start_process(index, &part, sender)?
             } else {
                 start_thread(index, part, sender)?
             });
@@ -123,7 +123,7 @@ fn start_thread(index: usize, part: Part, sender: Sender<(usize, Event)>) -> io:
     Ok(Shard::Thread { commands, waker, handle: Some(handle) })
 }
 
-fn start_process(index: usize, part: Part, sender: Sender<(usize, Event)>) -> io::Result<Shard> {
+fn start_process(index: usize, part: &Part, sender: Sender<(usize, Event)>) -> io::Result<Shard> {
     let mut child = std::process::Command::new(std::env::current_exe()?)
         .args(["bench", "worker"])
         .stdin(Stdio::piped())
@@ -131,7 +131,7 @@ fn start_process(index: usize, part: Part, sender: Sender<(usize, Event)>) -> io
         .spawn()?;
     let mut input = child.stdin.take();
     if let Some(input) = &mut input {
-        let mut line = serde_json::to_vec(&part)?;
+        let mut line = serde_json::to_vec(part)?;
         line.push(b'\n');
         input.write_all(&line)?;
         input.flush()?;

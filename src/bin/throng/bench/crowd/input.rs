@@ -15,7 +15,7 @@ use crate::bench::client::{Ending, Event};
 use crate::bench::plan::{Pacing, Protocol};
 
 impl Crowd {
-    pub(super) fn handle_ready(&mut self, key: usize, ready: &Ready) -> io::Result<()> {
+    pub(super) fn handle_ready(&mut self, key: usize, ready: &Ready) {
         if ready.is_writable() {
             self.handle_writable(key);
         }
@@ -23,7 +23,6 @@ impl Crowd {
         if ready.is_readable() || is_over {
             self.handle_readable(key, is_over);
         }
-        Ok(())
     }
 
     fn handle_writable(&mut self, key: usize) {

@@ -8,6 +8,7 @@
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
@@ -17,7 +18,7 @@ use rustix::time::{
     timerfd_settime,
 };
 use slab::Slab;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::receiver::{Received, Receiver};
 use crate::bench::client::Lane;
@@ -33,6 +34,7 @@ pub(crate) struct Links {
     slab: Slab<Link>,
     receiver: Receiver,
     sources: Sources,
+    ports: fastrand::Rng,
     target: SocketAddr,
 }
 
@@ -59,7 +61,8 @@ impl Links {
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
         let slab = Slab::with_capacity(capacity);
-        Ok(Self { poll, timer, armed_ns: 0, slab, receiver, sources, target })
+        let ports = fastrand::Rng::new();
+        Ok(Self { poll, timer, armed_ns: 0, slab, receiver, sources, ports, target })
     }
 
     pub(crate) fn waker(&self) -> io::Result<Waker> {
@@ -79,14 +82,6 @@ impl Links {
         }
     }
 
-    /// Looks for events without waiting.
-    pub(crate) fn look(&mut self, events: &mut Events) -> io::Result<()> {
-        match self.poll.poll(events, Some(std::time::Duration::ZERO)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            other => other,
-        }
-    }
-
     /// Begins to open a lane of a client.
     pub(crate) fn open(
         &mut self,
@@ -95,21 +90,16 @@ impl Links {
         lane: Lane,
         receive_buffer: Option<usize>,
     ) -> io::Result<usize> {
-        let domain = Domain::for_address(self.target);
-        let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-        if let Some(source) = self.sources.nth(number) {
-            socket.bind(&SocketAddr::from((source, 0)).into())?;
-        }
-        socket.set_tcp_nodelay(true)?;
-        if let Some(bytes) = receive_buffer {
-            socket.set_recv_buffer_size(bytes)?;
-        }
-        self.receiver.prepare(socket.as_fd())?;
-        match socket.connect(&self.target.into()) {
-            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error),
-            _ => {}
-        }
-        let stream = TcpStream::from_std(socket.into());
+        let mut attempts = 0;
+        let stream = loop {
+            match self.begin_connection(number, receive_buffer) {
+                Ok(stream) => break stream,
+                Err(error) if is_port_taken(&error) && attempts < PORT_ATTEMPTS_MAX => {
+                    attempts += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        };
         let input = Vec::new();
         let output = Vec::new();
         let key = self.slab.insert(Link { stream, client, lane, is_open: false, input, output });
@@ -122,6 +112,40 @@ impl Links {
             return Err(error);
         }
         Ok(key)
+    }
+
+    fn begin_connection(
+        &mut self,
+        number: u32,
+        receive_buffer: Option<usize>,
+    ) -> io::Result<TcpStream> {
+        let domain = Domain::for_address(self.target);
+        let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        if let Some(source) = self.sources.nth(number) {
+            // The kernel's own search for a free port takes milliseconds once thousands are used
+            // or linger from an earlier run; one drawn by chance is nearly always free.
+            socket.set_reuse_address(true)?;
+            let port = self.ports.u16(PORT_MIN..);
+            socket.bind(&SocketAddr::from((source, port)).into())?;
+        }
+        socket.set_tcp_nodelay(true)?;
+        if let Some(bytes) = receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        self.receiver.prepare(socket.as_fd())?;
+        match socket.connect(&self.target.into()) {
+            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error),
+            _ => Ok(TcpStream::from_std(socket.into())),
+        }
+    }
+
+    /// Ends all connections at once, without leaving them to linger in the kernel's tables, where
+    /// they would be in the way of the next run.
+    pub(crate) fn reset_all(&mut self) {
+        for link in self.slab.drain() {
+            let socket = SockRef::from(&link.stream);
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
     }
 
     pub(crate) fn link(&self, key: usize) -> Option<&Link> {
@@ -143,7 +167,7 @@ impl Links {
 
     /// Receives at most so many bytes.
     pub(crate) fn receive(&mut self, key: usize, bytes_max: usize) -> io::Result<Received> {
-        let Some(link) = self.slab.get(key) else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let link = self.slab.get(key).ok_or(io::ErrorKind::WouldBlock)?;
         self.receiver.receive(&link.stream, bytes_max)
     }
 
@@ -205,6 +229,10 @@ fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(written)
 }
 
+fn is_port_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable)
+}
+
 fn moment(nanoseconds: u64) -> Itimerspec {
     let second = 1_000_000_000;
     let value = Timespec {
@@ -217,4 +245,7 @@ fn moment(nanoseconds: u64) -> Itimerspec {
 
 pub(crate) const TIMER: Token = Token(usize::MAX);
 pub(crate) const WAKER: Token = Token(usize::MAX - 1);
+/// Below are the ports that services are known by.
+const PORT_MIN: u16 = 10_000;
+const PORT_ATTEMPTS_MAX: u32 = 100;
 const EINPROGRESS: i32 = 115;

@@ -32,8 +32,8 @@ use receiver::Receiver;
 use traffic::Traffic;
 
 use super::client::{Client, Dialect, Lane, Output};
-use super::clock::{Clock, monotonic_ns, thread_cpu_ns, wall_offset_ns};
-use super::latency::{Latencies, Measure, nanoseconds_of};
+use super::clock::{Clock, thread_cpu_ns, wall_offset_ns};
+use super::latency::{Measure, nanoseconds_of};
 use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
@@ -167,10 +167,10 @@ impl Crowd {
         let mut events = Events::with_capacity(EVENTS_PER_WAIT);
         loop {
             let now = self.clock.refresh();
-            if self.take_commands(now)? == Next::End {
+            if self.take_commands(now) == Next::End {
                 return Ok(());
             }
-            self.act(now)?;
+            self.act(now);
             self.tell(now);
             self.links.wait(&mut events, self.next_at())?;
             let ready = u64::try_from(events.iter().count()).unwrap_or(u64::MAX);
@@ -178,17 +178,17 @@ impl Crowd {
             for (index, event) in events.iter().enumerate() {
                 if index % EVENTS_PER_LOOK == EVENTS_PER_LOOK - 1 {
                     let now = self.clock.refresh();
-                    self.act(now)?;
+                    self.act(now);
                 }
                 match event.token() {
                     TIMER | WAKER => {}
-                    token => self.handle_ready(token.0, event)?,
+                    token => self.handle_ready(token.0, event),
                 }
             }
         }
     }
 
-    fn take_commands(&mut self, now: u64) -> io::Result<Next> {
+    fn take_commands(&mut self, now: u64) -> Next {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Connect { epoch_ns, wall_offset_ns }) => {
@@ -196,14 +196,14 @@ impl Crowd {
                     self.begin_connecting(now, epoch_ns);
                 }
                 Ok(Command::Run { begin_ns, measure_ns, end_ns, members }) => {
-                    self.begin_run(begin_ns, measure_ns, end_ns, members)?;
+                    self.begin_run(begin_ns, measure_ns, end_ns, members);
                 }
                 Ok(Command::Finish) => {
                     self.finish();
-                    return Ok(Next::End);
+                    return Next::End;
                 }
-                Err(TryRecvError::Empty) => return Ok(Next::GoOn),
-                Err(TryRecvError::Disconnected) => return Ok(Next::End),
+                Err(TryRecvError::Empty) => return Next::GoOn,
+                Err(TryRecvError::Disconnected) => return Next::End,
             }
         }
     }
@@ -288,6 +288,7 @@ impl Crowd {
             step_ns_max: self.clock.step_ns_max(),
             stamped: self.listening.stamped,
         };
+        self.links.reset_all();
         (self.events)(Event::Outcome(Box::new(outcome)));
     }
 

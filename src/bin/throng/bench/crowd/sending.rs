@@ -11,12 +11,13 @@ use super::{
 };
 use crate::bench::client::Ending;
 use crate::bench::plan::{Pacing, Scenario};
+use crate::bench::shard::Event;
 
 impl Crowd {
     /// Does all that is due.
-    pub(super) fn act(&mut self, now: u64) -> io::Result<()> {
+    pub(super) fn act(&mut self, now: u64) {
         while let Some((attempt, intended_ns)) = self.connects.next_due(now) {
-            self.connect(attempt, intended_ns)?;
+            self.connect(attempt, intended_ns);
         }
         while let Some(attempt) = self.connects.next_expired(now) {
             self.expire(attempt);
@@ -40,7 +41,6 @@ impl Crowd {
             self.slow_read_ns = now.saturating_add(SLOW_READ_NS);
             self.read_slowly();
         }
-        Ok(())
     }
 
     pub(super) fn begin_run(
@@ -49,12 +49,11 @@ impl Crowd {
         measure_ns: u64,
         end_ns: u64,
         members: Vec<u64>,
-    ) -> io::Result<()> {
+    ) {
         // What others send meanwhile would be received, and not measured.
         if self.clock.refresh() > begin_ns {
-            return Err(io::Error::other(
-                "a part of the generator began too late: the machine is too busy to measure on",
-            ));
+            let why = "a part of the generator began too late: the machine is too busy";
+            (self.events)(Event::Failed(why.to_owned()));
         }
         self.window.measure_ns = measure_ns;
         self.window.end_ns = end_ns;
@@ -69,7 +68,6 @@ impl Crowd {
         if let Pacing::Closed { .. } = self.traffic.pacing {
             self.closed_begin_ns = begin_ns;
         }
-        Ok(())
     }
 
     /// The first sends of a closed loop; answers bring about all others.
@@ -141,15 +139,14 @@ impl Crowd {
         })
     }
 
-    fn connect(&mut self, attempt: Attempt, intended_ns: u64) -> io::Result<()> {
+    fn connect(&mut self, attempt: Attempt, intended_ns: u64) {
         let index = self.index_of(attempt.client);
-        let Some(member) = self.members.get_mut(index) else { return Ok(()) };
+        let Some(member) = self.members.get_mut(index) else { return };
         member.stage = Stage::Connecting;
         member.intended_ns = intended_ns;
         member.attempt = attempt.number;
         member.client.connect(&mut self.outputs);
         self.perform(index);
-        Ok(())
     }
 
     /// The time of an attempt is over; most have come to their end long before.

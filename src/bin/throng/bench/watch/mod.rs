@@ -56,7 +56,7 @@ mod tests {
             thread_cpu()
         });
         let worked = worked.join().unwrap();
-        assert!(process_cpu() - process >= Duration::from_millis(15));
-        assert!(thread_cpu() - thread < worked);
+        assert!(process_cpu() >= process + Duration::from_millis(15));
+        assert!(thread_cpu() < thread + worked);
     }
 }
