@@ -13,6 +13,8 @@ mod input;
 mod links;
 mod listening;
 mod receiver;
+#[cfg(test)]
+mod recorded;
 mod sending;
 mod traffic;
 
