@@ -128,7 +128,11 @@ impl Listening {
         self.usual_at = at;
         let payload = message.get(at..).unwrap_or_default();
         let length = self.payload_bytes.max(payload::MARK_BYTES);
-        let payload = payload.get(..length).ok_or(Unmarked::Corrupted)?;
+        let (payload, rest) = payload.split_at_checked(length).ok_or(Unmarked::Corrupted)?;
+        // A payload that has grown ends neither with its string nor with its message.
+        if rest.first().is_some_and(|byte| *byte != b'"') {
+            return Err(Unmarked::Corrupted);
+        }
         if let Some((bytes, mark)) = &self.last
             && bytes.as_slice() == payload
         {
