@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
-use crate::run::{Bench, assert_between, count_from};
+use crate::run::{Bench, assert_at_least, assert_between, count_from};
 use crate::server::{Deed, Script, ScriptedServer};
 
 const MS: u64 = 1_000_000;
@@ -127,8 +127,9 @@ fn a_generator_that_stood_still_takes_the_blame() {
     let outcome = running.wait();
     let record = server.stop();
     assert_eq!(outcome.number("/traffic/sent"), 150, "what is late is sent nevertheless");
-    assert_between(&outcome.samples("delivery"), &record.latency_bounds());
-    assert_between(&outcome.samples("delivery-uncorrected"), &record.uncorrected_bounds());
+    // What came while it stood still may be read at once with what came later, and has its stamp.
+    assert_at_least(&outcome.samples("delivery"), &record.latency_bounds().0);
+    assert_at_least(&outcome.samples("delivery-uncorrected"), &record.uncorrected_bounds().0);
     let (lag, corrected) = (outcome.samples("schedule-lag"), outcome.samples("delivery"));
     assert!(lag.last().unwrap() >= &(350 * MS));
     assert!(
