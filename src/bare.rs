@@ -190,7 +190,7 @@ impl<'a> Session<'a> {
 
     fn send(self, message: &Rc<Message>) -> Delivery {
         let state = &mut *self.hub.state.borrow_mut();
-        if state.outboxes.push(self.key, message, Lane::Soon) {
+        if state.outboxes.push(self.key, message, Lane::Soon).is_some() {
             Delivery::Queued
         } else {
             Delivery::Dropped

@@ -24,6 +24,7 @@ use base64::engine::general_purpose::STANDARD;
 pub(crate) struct Message {
     head: Head,
     attachments: Box<[Rc<[u8]>]>,
+    bytes: usize,
     websocket: OnceCell<Box<[u8]>>,
     websocket_base64: OnceCell<Box<[u8]>>,
     polling: OnceCell<Box<[u8]>>,
@@ -63,7 +64,12 @@ impl Message {
     }
 
     fn new(head: Head, attachments: Box<[Rc<[u8]>]>, compress: bool) -> Self {
+        let head_bytes = match &head {
+            Head::Text { buffer, .. } => buffer.len() - TEXT_START,
+            Head::Binary { payload } => payload.len(),
+        };
         Self {
+            bytes: head_bytes + attachments.iter().map(|bytes| bytes.len()).sum::<usize>(),
             head,
             attachments,
             websocket: OnceCell::new(),
@@ -94,11 +100,7 @@ impl Message {
 
     /// The size that limits on outgoing bytes count: the payloads, without framing.
     pub(crate) fn bytes(&self) -> usize {
-        let head = match &self.head {
-            Head::Text { buffer, .. } => buffer.len() - TEXT_START,
-            Head::Binary { payload } => payload.len(),
-        };
-        head + self.attachments.iter().map(|bytes| bytes.len()).sum::<usize>()
+        self.bytes
     }
 
     /// The bytes of this message in one form, made at the first call and shared from then on.

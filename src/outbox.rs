@@ -15,6 +15,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::message::{Form, Message};
+use crate::reactor::Flushed;
 use crate::slots::{ConnectionKey, SessionKey};
 
 /// The outboxes of all sessions.
@@ -22,8 +23,7 @@ use crate::slots::{ConnectionKey, SessionKey};
 pub(crate) struct Outboxes {
     entries: Vec<Outbox>,
     nodes: Slab<Node>,
-    soon: VecDeque<SessionKey>,
-    bulk: VecDeque<SessionKey>,
+    lanes: Lanes,
     bytes: usize,
     messages: usize,
     tick: u32,
@@ -103,6 +103,20 @@ pub(crate) struct Slow {
     pub(crate) over_soft_since: Option<Duration>,
 }
 
+/// Who has something to say, in order.
+#[derive(Debug)]
+struct Lanes {
+    soon: VecDeque<SessionKey>,
+    bulk: VecDeque<SessionKey>,
+}
+
+/// The messages of one session, first to last, where they lie.
+#[derive(Clone, Debug)]
+pub(crate) struct Messages<'a> {
+    nodes: &'a Slab<Node>,
+    next: u32,
+}
+
 #[derive(Debug)]
 struct Node {
     message: Rc<Message>,
@@ -115,8 +129,10 @@ impl Outboxes {
         Self {
             entries: Vec::with_capacity(sessions),
             nodes: Slab::with_capacity(sessions),
-            soon: VecDeque::with_capacity(sessions),
-            bulk: VecDeque::with_capacity(sessions),
+            lanes: Lanes {
+                soon: VecDeque::with_capacity(sessions),
+                bulk: VecDeque::with_capacity(sessions),
+            },
             bytes: 0,
             messages: 0,
             tick: 1,
@@ -140,7 +156,7 @@ impl Outboxes {
     /// Discards what waits for a session that has ended.
     pub(crate) fn close(&mut self, session: SessionKey) {
         self.clear(session);
-        if let Some(outbox) = self.entry(session) {
+        if let Some(outbox) = current(&mut self.entries, session) {
             *outbox = Outbox::vacant();
         }
     }
@@ -152,7 +168,7 @@ impl Outboxes {
 
     /// Says where the session's messages go from now on, and lists it if it can go at once.
     pub(crate) fn set_sink(&mut self, session: SessionKey, sink: Sink) {
-        let Some(outbox) = self.entry(session) else { return };
+        let Some(outbox) = current(&mut self.entries, session) else { return };
         outbox.sink = sink;
         outbox.blocked = false;
         if outbox.head != NONE && !matches!(sink, Sink::Held | Sink::Closed) {
@@ -160,6 +176,7 @@ impl Outboxes {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn sink(&self, session: SessionKey) -> Sink {
         self.peek(session).map_or(Sink::Closed, |outbox| outbox.sink)
     }
@@ -169,13 +186,15 @@ impl Outboxes {
         self.tick = self.tick.wrapping_add(1).max(1);
     }
 
-    /// Queues one reference to the message for one recipient.
-    pub(crate) fn push(&mut self, session: SessionKey, message: &Rc<Message>, lane: Lane) -> bool {
-        let tick = self.tick;
-        let Some(outbox) = self.entries.get_mut(session.index()) else { return false };
-        if outbox.generation != session.generation() || outbox.sink == Sink::Closed {
-            return false;
-        }
+    /// Queues one reference to the message for one recipient, and returns how many payload bytes
+    /// wait for it now; `None` if it is gone.
+    pub(crate) fn push(
+        &mut self,
+        session: SessionKey,
+        message: &Rc<Message>,
+        lane: Lane,
+    ) -> Option<usize> {
+        let outbox = current(&mut self.entries, session)?;
         let node = self.nodes.insert(Node { message: Rc::clone(message), next: NONE });
         let node = u32::try_from(node).unwrap_or(NONE);
         if outbox.head == NONE {
@@ -184,18 +203,15 @@ impl Outboxes {
             self.nodes[outbox.tail as usize].next = node;
         }
         outbox.tail = node;
-        outbox.pushed_at = tick;
+        outbox.pushed_at = self.tick;
         let bytes = message.bytes();
         outbox.bytes += bytes;
         outbox.messages = outbox.messages.saturating_add(1);
-        let listed = outbox.listed;
         self.bytes += bytes;
         self.messages += 1;
         self.pushed_bulk += u64::from(lane == Lane::Bulk);
-        if listed.is_none() || (listed == Some(Lane::Bulk) && lane == Lane::Soon) {
-            self.list(session, lane);
-        }
-        true
+        self.lanes.list(outbox, session, lane);
+        Some(outbox.bytes)
     }
 
     /// What `volatile` asks: can a message leave for this session at once?
@@ -209,72 +225,68 @@ impl Outboxes {
 
     /// Puts the session on a lane's list. One that can't be written to now is listed too: its
     /// limits are judged when its flush comes to nothing.
-    pub(crate) fn list(&mut self, session: SessionKey, lane: Lane) {
-        let Some(outbox) = self.entry(session) else { return };
-        if outbox.listed == Some(lane) || outbox.listed == Some(Lane::Soon) {
-            return;
-        }
-        outbox.listed = Some(lane);
-        match lane {
-            Lane::Soon => self.soon.push_back(session),
-            Lane::Bulk => self.bulk.push_back(session),
+    fn list(&mut self, session: SessionKey, lane: Lane) {
+        if let Some(outbox) = current(&mut self.entries, session) {
+            self.lanes.list(outbox, session, lane);
         }
     }
 
-    /// The next session of a lane, taken off its list.
-    pub(crate) fn next_listed(&mut self, lane: Lane) -> Option<SessionKey> {
+    /// The next session of a lane, taken off its list, and where its messages go.
+    pub(crate) fn next_listed(&mut self, lane: Lane) -> Option<(SessionKey, Sink)> {
         loop {
-            let session = match lane {
-                Lane::Soon => self.soon.pop_front()?,
-                Lane::Bulk => self.bulk.pop_front()?,
-            };
+            let session = self.lanes.of(lane).pop_front()?;
             // An entry is stale when the session ended or moved to the other lane.
-            if let Some(outbox) = self.entry(session)
+            if let Some(outbox) = current(&mut self.entries, session)
                 && outbox.listed == Some(lane)
             {
                 outbox.listed = None;
-                return Some(session);
+                return Some((session, outbox.sink));
             }
         }
     }
 
     pub(crate) fn has_listed(&self) -> bool {
-        !self.soon.is_empty() || !self.bulk.is_empty()
+        !self.lanes.soon.is_empty() || !self.lanes.bulk.is_empty()
     }
 
     /// How many sessions wait in the fan-out lane.
     pub(crate) fn bulk_len(&self) -> usize {
-        self.bulk.len()
+        self.lanes.bulk.len()
     }
 
-    /// The first messages of a session, up to `max`, appended to `out` without removing them.
-    pub(crate) fn peek_into(&self, session: SessionKey, max: usize, out: &mut Vec<Rc<Message>>) {
-        let mut node = self.peek(session).map_or(NONE, |outbox| outbox.head);
-        for _ in 0..max {
-            let Some(found) = self.nodes.get(node as usize) else { return };
-            out.push(Rc::clone(&found.message));
-            node = found.next;
-        }
+    /// What waits for a session.
+    pub(crate) fn messages(&self, session: SessionKey) -> Messages<'_> {
+        let next = self.peek(session).map_or(NONE, |outbox| outbox.head);
+        Messages { nodes: &self.nodes, next }
     }
 
-    /// Removes the first message of a session.
+    /// Removes the first message of a session, also of one that takes nothing more.
     pub(crate) fn pop(&mut self, session: SessionKey) -> Option<Rc<Message>> {
         let outbox = self.entries.get_mut(session.index())?;
-        if outbox.generation != session.generation() || outbox.head == NONE {
+        if outbox.generation != session.generation() {
             return None;
         }
-        let node = self.nodes.remove(outbox.head as usize);
-        outbox.head = node.next;
-        if node.next == NONE {
-            outbox.tail = NONE;
-            outbox.slow = None;
-        }
-        let bytes = node.message.bytes();
-        outbox.bytes -= bytes;
-        outbox.messages = outbox.messages.saturating_sub(1);
-        self.bytes -= bytes;
+        let message = outbox.pop(&mut self.nodes)?;
+        self.bytes -= message.bytes();
         self.messages -= 1;
-        Some(node.message)
+        Some(message)
+    }
+
+    /// Takes note of what a write achieved: the messages that it took are removed, and if the
+    /// connection would take more, what is left is listed again. Returns whether the session is to
+    /// be watched, because its peer is slow or was.
+    pub(crate) fn settle(&mut self, session: SessionKey, flushed: Flushed, lane: Lane) -> bool {
+        let Some(outbox) = current(&mut self.entries, session) else { return flushed.blocked };
+        for _ in 0..flushed.taken {
+            let Some(message) = outbox.pop(&mut self.nodes) else { break };
+            self.bytes -= message.bytes();
+            self.messages -= 1;
+        }
+        outbox.blocked = flushed.blocked;
+        if outbox.head != NONE && !flushed.blocked && !flushed.lost {
+            self.lanes.list(outbox, session, lane);
+        }
+        flushed.blocked || outbox.slow.is_some()
     }
 
     pub(crate) fn is_empty(&self, session: SessionKey) -> bool {
@@ -289,8 +301,7 @@ impl Outboxes {
 
     /// The share of the first message in it.
     pub(crate) fn first_cost(&self, session: SessionKey) -> usize {
-        let head = self.peek(session).map_or(NONE, |outbox| outbox.head);
-        self.nodes.get(head as usize).map_or(0, |node| cost(node.message.bytes(), 1))
+        self.messages(session).next().map_or(0, |message| cost(message.bytes(), 1))
     }
 
     /// As [`Outboxes::cost`], for all sessions.
@@ -333,7 +344,7 @@ impl Outboxes {
     }
 
     pub(crate) fn set_blocked(&mut self, session: SessionKey, blocked: bool) {
-        if let Some(outbox) = self.entry(session) {
+        if let Some(outbox) = current(&mut self.entries, session) {
             outbox.blocked = blocked;
         }
     }
@@ -343,7 +354,7 @@ impl Outboxes {
     }
 
     pub(crate) fn set_slow(&mut self, session: SessionKey, slow: Option<Slow>) {
-        if let Some(outbox) = self.entry(session) {
+        if let Some(outbox) = current(&mut self.entries, session) {
             match (&mut outbox.slow, slow) {
                 (Some(kept), Some(slow)) => **kept = slow,
                 (kept, slow) => *kept = slow.map(Box::new),
@@ -356,11 +367,22 @@ impl Outboxes {
             .get(session.index())
             .filter(|outbox| outbox.generation == session.generation() && outbox.is_open())
     }
+}
 
-    fn entry(&mut self, session: SessionKey) -> Option<&mut Outbox> {
-        self.entries
-            .get_mut(session.index())
-            .filter(|outbox| outbox.generation == session.generation() && outbox.is_open())
+impl Lanes {
+    fn of(&mut self, lane: Lane) -> &mut VecDeque<SessionKey> {
+        match lane {
+            Lane::Soon => &mut self.soon,
+            Lane::Bulk => &mut self.bulk,
+        }
+    }
+
+    /// Lists a session, unless it is listed there or sooner.
+    fn list(&mut self, outbox: &mut Outbox, session: SessionKey, lane: Lane) {
+        if outbox.listed != Some(lane) && outbox.listed != Some(Lane::Soon) {
+            outbox.listed = Some(lane);
+            self.of(lane).push_back(session);
+        }
     }
 }
 
@@ -383,6 +405,39 @@ impl Outbox {
     fn is_open(&self) -> bool {
         self.sink != Sink::Closed
     }
+
+    fn pop(&mut self, nodes: &mut Slab<Node>) -> Option<Rc<Message>> {
+        if self.head == NONE {
+            return None;
+        }
+        let Node { message, next } = nodes.remove(self.head as usize);
+        self.head = next;
+        if next == NONE {
+            self.tail = NONE;
+            self.slow = None;
+        }
+        self.bytes -= message.bytes();
+        self.messages = self.messages.saturating_sub(1);
+        Some(message)
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = &'a Rc<Message>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let node = self.nodes.get(self.next as usize)?;
+        self.next = node.next;
+        Some(&node.message)
+    }
+}
+
+/// The outbox of a session that takes messages. It borrows no more than the entries, so that its
+/// messages and its place in a lane can be changed with it.
+fn current(entries: &mut [Outbox], session: SessionKey) -> Option<&mut Outbox> {
+    entries
+        .get_mut(session.index())
+        .filter(|outbox| outbox.generation == session.generation() && outbox.is_open())
 }
 
 fn cost(bytes: usize, messages: usize) -> usize {
@@ -409,12 +464,10 @@ mod tests {
     fn keeps_the_order_and_counts_the_bytes() {
         let (mut outboxes, session) = outboxes();
         for text in ["a", "bb", "ccc"] {
-            assert!(outboxes.push(session, &Message::text(text), Lane::Bulk));
+            assert!(outboxes.push(session, &Message::text(text), Lane::Bulk).is_some());
         }
         assert_eq!(outboxes.bytes(session), 9);
-        let mut seen = Vec::new();
-        outboxes.peek_into(session, 2, &mut seen);
-        assert_eq!(seen.len(), 2);
+        assert_eq!(outboxes.messages(session).count(), 3);
         let texts: Vec<_> = std::iter::from_fn(|| outboxes.pop(session))
             .map(|message| message.payload_text().unwrap().to_owned())
             .collect();
@@ -427,7 +480,7 @@ mod tests {
         let (mut outboxes, session) = outboxes();
         outboxes.push(session, &Message::text("1"), Lane::Bulk);
         outboxes.push(session, &Message::text("2"), Lane::Soon);
-        assert_eq!(outboxes.next_listed(Lane::Soon), Some(session));
+        assert_eq!(outboxes.next_listed(Lane::Soon), Some((session, outboxes.sink(session))));
         assert_eq!(outboxes.next_listed(Lane::Bulk), None);
         assert!(!outboxes.has_listed());
     }
@@ -435,11 +488,11 @@ mod tests {
     #[test]
     fn a_stale_key_reaches_nobody() {
         let (mut outboxes, session) = outboxes();
-        assert!(!outboxes.push(Key::new(2, 8), &Message::text("x"), Lane::Soon));
-        assert!(!outboxes.push(Key::new(1, 0), &Message::text("x"), Lane::Soon));
+        assert_eq!(outboxes.push(Key::new(2, 8), &Message::text("x"), Lane::Soon), None);
+        assert_eq!(outboxes.push(Key::new(1, 0), &Message::text("x"), Lane::Soon), None);
         outboxes.push(session, &Message::text("x"), Lane::Soon);
         outboxes.close(session);
-        assert!(!outboxes.push(session, &Message::text("x"), Lane::Soon));
+        assert_eq!(outboxes.push(session, &Message::text("x"), Lane::Soon), None);
         assert_eq!(outboxes.bytes_total(), 0);
         assert_eq!(outboxes.next_listed(Lane::Soon), None);
     }

@@ -30,7 +30,6 @@ use crate::config::{Config, OutgoingLimits, TurnBudget};
 use crate::deadlines::{DeadlineId, Now};
 use crate::endpoint::{EndpointId, Endpoints};
 use crate::handle::Mailbox;
-use crate::message::Message;
 use crate::reactor::net::Net;
 use crate::reactor::{Reactor, SystemNet};
 use crate::slots::{ConnectionKey, SessionKey};
@@ -72,7 +71,6 @@ pub struct Server<N: Net = SystemNet> {
     clock: Box<dyn Fn() -> Now>,
     now: Now,
     buffer: Vec<u8>,
-    messages: Vec<Rc<Message>>,
     posts: VecDeque<PostWork>,
     session_timers: Vec<Option<DeadlineId>>,
     slow: BTreeSet<SessionKey>,
@@ -184,7 +182,9 @@ impl<N: Net> Server<N> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
-        self.flush();
+        if self.has_queued() {
+            self.flush();
+        }
         self.wait(timeout)?;
         self.begin_turn();
         self.run_mailbox();
@@ -278,7 +278,6 @@ impl<N: Net> Server<N> {
             clock,
             now,
             buffer,
-            messages: Vec::new(),
             posts: VecDeque::new(),
             session_timers: Vec::with_capacity(connections_max),
             slow: BTreeSet::new(),
@@ -392,6 +391,15 @@ impl<N: Net> Server<N> {
         self.turn.more = self.has_more();
         self.turn.writes = self.reactor.counters.writes - self.turn.writes;
         self.turn
+    }
+
+    /// Whether anything was queued since the last flush, or was left over by it.
+    fn has_queued(&self) -> bool {
+        let state = self.hub.state.borrow();
+        state.outboxes.has_listed()
+            || !state.commands.is_empty()
+            || state.engine.has_output()
+            || self.reactor.has_unflushed()
     }
 
     /// A closed server reads no more: what is still listed then has nobody it concerns.

@@ -100,6 +100,10 @@ impl Engine {
         }
     }
 
+    pub(crate) fn has_output(&self) -> bool {
+        !self.shared.outputs.is_empty()
+    }
+
     /// The next thing to do; drain it before the next input.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.shared.outputs.pop_front()

@@ -294,11 +294,8 @@ impl Session {
         // One that waits already is not doubled: only a client that sends pongs but no GET could
         // let them pile up.
         if self.ping_behind.is_none() {
-            let mut waiting = Vec::new();
-            if !context.outboxes.is_empty(context.session) {
-                context.outboxes.peek_into(context.session, usize::MAX, &mut waiting);
-            }
-            self.ping_behind = Some(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
+            let waiting = context.outboxes.messages(context.session).count();
+            self.ping_behind = Some(u32::try_from(waiting).unwrap_or(u32::MAX));
         }
         self.flush_poll(context);
     }

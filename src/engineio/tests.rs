@@ -178,7 +178,7 @@ impl Driver {
 
     /// Queues a message without flushing it, as a handler does within a turn.
     pub(super) fn queue(&mut self, session: SessionKey, text: &str) -> bool {
-        self.outboxes.push(session, &Message::text(text), Lane::Soon)
+        self.outboxes.push(session, &Message::text(text), Lane::Soon).is_some()
     }
 
     pub(super) fn send(&mut self, session: SessionKey, text: &str) {
@@ -217,8 +217,8 @@ impl Driver {
     /// Drains the outputs and flushes the outboxes, as the end of a turn does.
     pub(super) fn settle(&mut self) {
         self.drain();
-        while let Some(session) = self.outboxes.next_listed(Lane::Soon) {
-            match self.outboxes.sink(session) {
+        while let Some((session, sink)) = self.outboxes.next_listed(Lane::Soon) {
+            match sink {
                 Sink::Closed | Sink::Held => {}
                 Sink::Poll => {
                     self.engine.flush_poll(self.now(), session, &mut self.outboxes);

@@ -74,10 +74,10 @@ impl Request {
             text_bytes += name.len() + latin1_bytes(value);
             count += 1;
         }
-        let mut text = String::with_capacity(text_bytes);
-        text.push_str(method);
+        let mut text = Vec::with_capacity(text_bytes);
+        text.extend_from_slice(method.as_bytes());
         let method_end = offset(&text);
-        text.push_str(target);
+        text.extend_from_slice(target.as_bytes());
         let target_end = offset(&text);
         let mut ends = Vec::with_capacity(count);
         for (name, value) in headers {
@@ -87,7 +87,8 @@ impl Request {
             ends.push(HeaderEnds { name: name_end, value: offset(&text) });
         }
         Self {
-            text: text.into_boxed_str(),
+            // All of it was UTF-8 or has become it.
+            text: String::from_utf8(text).unwrap_or_default().into_boxed_str(),
             headers: ends.into_boxed_slice(),
             method_end,
             target_end,
@@ -158,7 +159,7 @@ impl Request {
     /// }
     /// ```
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        form_urlencoded::parse(self.query().as_bytes())
+        self.query().split('&').filter(|pair| !pair.is_empty()).map(query_pair)
     }
 
     /// The value of one pair of the query; of several pairs of one name the last one counts.
@@ -184,9 +185,14 @@ impl Request {
 
     /// All values of a header, in the order they were sent.
     pub fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.headers()
-            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let mut start = self.target_end;
+        self.headers.iter().filter_map(move |ends| {
+            let key = start..ends.name;
+            start = ends.value;
+            // Most headers are told apart by the length of their names.
+            (key.len() == name.len() && self.slice(key).eq_ignore_ascii_case(name))
+                .then(|| self.slice(ends.name..ends.value))
+        })
     }
 
     /// All headers in the order they were sent, names in lower case.
@@ -244,8 +250,8 @@ impl Request {
     /// Whether one of the comma-separated elements of a header is this token, in any case.
     pub(crate) fn header_has_token(&self, name: &str, token: &str) -> bool {
         self.header_values(name)
-            .flat_map(|value| value.split(','))
-            .any(|element| element.trim_matches([' ', '\t']).eq_ignore_ascii_case(token))
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+            .any(|element| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// Whether the connection may carry another request after this one (RFC 9112, section 9.3).
@@ -315,6 +321,19 @@ impl fmt::Debug for Request {
     }
 }
 
+/// A pair of the query, borrowed where nothing in it is encoded.
+fn query_pair(pair: &str) -> (Cow<'_, str>, Cow<'_, str>) {
+    let plain = || {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (Cow::Borrowed(name), Cow::Borrowed(value))
+    };
+    if pair.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_else(plain)
+    } else {
+        plain()
+    }
+}
+
 /// The target without the scheme and the authority of an absolute form.
 fn origin_form(target: &str) -> &str {
     if target.starts_with('/') {
@@ -326,13 +345,13 @@ fn origin_form(target: &str) -> &str {
 }
 
 /// Heads are limited far below 4 GiB; one that weren't would lose its end, not panic.
-fn offset(text: &str) -> u32 {
+fn offset(text: &[u8]) -> u32 {
     u32::try_from(text.len()).unwrap_or(u32::MAX)
 }
 
-fn push_lower_case(text: &mut String, name: &str) {
+fn push_lower_case(text: &mut Vec<u8>, name: &str) {
     let start = text.len();
-    text.push_str(name);
+    text.extend_from_slice(name.as_bytes());
     if let Some(name) = text.get_mut(start..) {
         name.make_ascii_lowercase();
     }
@@ -346,10 +365,12 @@ fn latin1_bytes(value: &[u8]) -> usize {
     value.len() + value.iter().filter(|byte| !byte.is_ascii()).count()
 }
 
-fn push_latin1(text: &mut String, value: &[u8]) {
-    match std::str::from_utf8(value) {
-        Ok(ascii) if ascii.is_ascii() => text.push_str(ascii),
-        _ => text.extend(value.iter().map(|&byte| char::from(byte))),
+fn push_latin1(text: &mut Vec<u8>, value: &[u8]) {
+    if value.is_ascii() {
+        return text.extend_from_slice(value);
+    }
+    for &byte in value {
+        text.extend_from_slice(char::from(byte).encode_utf8(&mut [0; 2]).as_bytes());
     }
 }
 

@@ -25,6 +25,7 @@ use connection::{Connection, Ending};
 use listener::{Accepting, Listeners};
 use net::{Net, Ready};
 
+pub(crate) use output::Flushed;
 pub use system::{SystemListener, SystemNet, SystemStream};
 
 use crate::config::{HttpConfig, ReactorConfig};
@@ -51,6 +52,8 @@ pub(crate) struct Reactor<N: Net, O> {
     /// The value of the `Date` header, kept by the conductor.
     pub(crate) date: String,
     replies: Vec<u8>,
+    /// Where short chunks of one write are copied together.
+    joined: Vec<u8>,
     websocket_limits: WebSocketLimits,
     http: HttpConfig,
     config: ReactorConfig,
@@ -126,6 +129,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             filled_from_kept: false,
             date: String::new(),
             replies: Vec::new(),
+            joined: Vec::with_capacity(output::COPIED_BYTES_MAX),
             websocket_limits,
             http,
             config,

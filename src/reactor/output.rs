@@ -58,6 +58,10 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         self.connection(key).map_or(0, |connection| connection.queue.first_bytes())
     }
 
+    pub(crate) fn has_unflushed(&self) -> bool {
+        !self.unflushed.is_empty()
+    }
+
     pub(crate) fn next_unflushed(&mut self) -> Option<ConnectionKey> {
         while let Some(key) = self.unflushed.pop() {
             if let Some(connection) = self.connections.get_mut(key.cast())
@@ -70,11 +74,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 
     /// Writes what is queued for the connection and then the messages, in one call.
-    pub(crate) fn flush(
+    pub(crate) fn flush<'m>(
         &mut self,
         now: Duration,
         key: ConnectionKey,
-        messages: &[Rc<Message>],
+        messages: impl Iterator<Item = &'m Rc<Message>> + Clone,
         form: Form,
     ) -> Flushed {
         let Some(connection) = self.connections.get_mut(key.cast()) else {
@@ -87,39 +91,32 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if !connection.ready.writable {
             return Flushed { blocked: true, ..Flushed::default() };
         }
-        let written = match (&connection.queue.is_empty(), messages) {
-            (true, []) => Ok(Flushed::default()),
-            (true, [message]) => {
-                let bytes = message.form(form);
+        let (net, stream, queue) = (&mut self.net, &mut connection.stream, &mut connection.queue);
+        let mut ahead = messages.clone();
+        let written = match (queue.is_empty(), ahead.next(), ahead.next()) {
+            (true, None, _) => Ok(Flushed::default()),
+            (true, Some(message), None) => {
                 self.counters.writes += 1;
-                write(&mut self.net, &mut connection.stream, &[IoSlice::new(bytes)]).map(
-                    |written| {
-                        let begun = written < bytes.len();
-                        if begun && written > 0 {
-                            let chunk = Chunk::Message(Rc::clone(message), form);
-                            connection.queue.push_from(chunk, written);
-                        }
-                        Flushed {
-                            taken: usize::from(written > 0 || bytes.is_empty()),
-                            bytes: written,
-                            blocked: begun,
-                            lost: false,
-                        }
-                    },
-                )
+                write_one(net, stream, queue, message, form)
             }
             _ => {
                 self.counters.writes += 1;
-                write_many(
-                    &mut self.net,
-                    &mut connection.stream,
-                    &mut connection.queue,
-                    messages,
-                    form,
-                )
+                write_many(net, stream, queue, messages, form, &mut self.joined)
             }
         };
-        self.after_flush(now, key, &written)
+        match written {
+            // All went out and nothing hangs on it, as nearly always.
+            Ok(flushed)
+                if connection.queue.is_empty()
+                    && !flushed.blocked
+                    && !connection.listed.held
+                    && connection.ending != Ending::Flush =>
+            {
+                self.counters.bytes_written += flushed.bytes as u64;
+                flushed
+            }
+            written => self.after_flush(now, key, &written),
+        }
     }
 
     fn after_flush(
@@ -350,22 +347,49 @@ fn write<N: Net>(net: &mut N, stream: &mut N::Stream, slices: &[IoSlice<'_>]) ->
     }
 }
 
-/// Joins what is queued and the messages into one vectored write.
-fn write_many<N: Net>(
+/// Writes a message for which nothing else has to wait.
+fn write_one<N: Net>(
     net: &mut N,
     stream: &mut N::Stream,
     queue: &mut SendQueue,
-    messages: &[Rc<Message>],
+    message: &Rc<Message>,
     form: Form,
+) -> io::Result<Flushed> {
+    let bytes = message.form(form);
+    let written = write(net, stream, &[IoSlice::new(bytes)])?;
+    let blocked = written < bytes.len();
+    if blocked && written > 0 {
+        queue.push_from(Chunk::Message(Rc::clone(message), form), written);
+    }
+    let taken = usize::from(written > 0 || bytes.is_empty());
+    Ok(Flushed { taken, bytes: written, blocked, lost: false })
+}
+
+/// Joins what is queued and the messages into one write. Short ones are copied together, which
+/// costs less than what the kernel asks for a vector of them.
+fn write_many<'m, N: Net>(
+    net: &mut N,
+    stream: &mut N::Stream,
+    queue: &mut SendQueue,
+    messages: impl Iterator<Item = &'m Rc<Message>> + Clone,
+    form: Form,
+    joined: &mut Vec<u8>,
 ) -> io::Result<Flushed> {
     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
     let mut filled = queue.gather(&mut slices);
-    for (slice, message) in slices[filled..].iter_mut().zip(messages) {
+    for (slice, message) in slices[filled..].iter_mut().zip(messages.clone()) {
         *slice = IoSlice::new(message.form(form));
         filled += 1;
     }
-    let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
-    let written = write(net, stream, &slices[..filled])?;
+    let slices = &slices[..filled];
+    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+    let written = if offered <= COPIED_BYTES_MAX {
+        joined.clear();
+        slices.iter().for_each(|slice| joined.extend_from_slice(slice));
+        write(net, stream, &[IoSlice::new(joined)])?
+    } else {
+        write(net, stream, slices)?
+    };
     let mut beyond = queue.advance(written);
     let mut taken = 0;
     for message in messages {
@@ -385,6 +409,8 @@ fn write_many<N: Net>(
 
 /// Up to this size a body is copied behind its head; a larger one is queued as it is.
 const JOINED_BODY_BYTES_MAX: usize = 4 * 1_024;
+/// Up to this size together, chunks are copied for one plain write.
+pub(super) const COPIED_BYTES_MAX: usize = 4 * 1_024;
 /// How many chunks one write call joins.
 const SLICES_MAX: usize = 64;
 /// How much of what a peer still sends is read and thrown away before its connection is cut.

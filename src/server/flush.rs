@@ -23,28 +23,19 @@ impl<N: Net> Server<N> {
 
     fn flush_lane(&mut self, lane: Lane, connections_max: usize) {
         for _ in 0..connections_max {
-            let next = {
-                let outboxes = &mut self.hub.state.borrow_mut().outboxes;
-                outboxes.next_listed(lane).map(|session| (session, outboxes.sink(session)))
-            };
+            let next = self.hub.state.borrow_mut().outboxes.next_listed(lane);
             match next {
-                Some((session, sink)) => self.flush_session(session, sink, lane),
+                Some((session, Sink::WebSocket(connection, form))) => {
+                    self.flush_websocket(session, connection, form, lane);
+                }
+                Some((session, Sink::Poll)) => {
+                    let state = &mut *self.hub.state.borrow_mut();
+                    state.engine.flush_poll(self.now, session, &mut state.outboxes);
+                }
+                Some((session, Sink::Held)) => self.note_progress(session, None, 0),
+                Some((_, Sink::Closed)) => {}
                 None => return,
             }
-        }
-    }
-
-    fn flush_session(&mut self, session: SessionKey, sink: Sink, lane: Lane) {
-        match sink {
-            Sink::WebSocket(connection, form) => {
-                self.flush_websocket(session, connection, form, lane);
-            }
-            Sink::Poll => {
-                let state = &mut *self.hub.state.borrow_mut();
-                state.engine.flush_poll(self.now, session, &mut state.outboxes);
-            }
-            Sink::Held => self.note_progress(session, None, 0),
-            Sink::Closed => {}
         }
     }
 
@@ -56,23 +47,13 @@ impl<N: Net> Server<N> {
         form: Form,
         lane: Lane,
     ) {
-        let mut messages = std::mem::take(&mut self.messages);
-        self.hub.state.borrow().outboxes.peek_into(session, MESSAGES_MAX, &mut messages);
-        let flushed = self.reactor.flush(self.now.monotonic, connection, &messages, form);
-        messages.clear();
-        self.messages = messages;
-        let is_slow = {
+        let (flushed, is_watched) = {
             let outboxes = &mut self.hub.state.borrow_mut().outboxes;
-            for _ in 0..flushed.taken {
-                outboxes.pop(session);
-            }
-            outboxes.set_blocked(session, flushed.blocked);
-            if !flushed.blocked && !flushed.lost && !outboxes.is_empty(session) {
-                outboxes.list(session, lane);
-            }
-            flushed.blocked || outboxes.slow(session).is_some()
+            let messages = outboxes.messages(session);
+            let flushed = self.reactor.flush(self.now.monotonic, connection, messages, form);
+            (flushed, outboxes.settle(session, flushed, lane))
         };
-        if is_slow {
+        if is_watched {
             self.note_progress(session, Some(connection), flushed.bytes);
         }
     }
@@ -80,13 +61,10 @@ impl<N: Net> Server<N> {
     fn flush_unflushed(&mut self) {
         while let Some(key) = self.reactor.next_unflushed() {
             let now = self.now.monotonic;
-            let flushed = self.reactor.flush(now, key, &[], Form::WebSocket);
+            let flushed = self.reactor.flush(now, key, std::iter::empty(), Form::WebSocket);
             if flushed.blocked && matches!(self.reactor.owner(key), Owner::Endpoint(_)) {
                 self.reactor.watch_stall(now, key);
             }
         }
     }
 }
-
-/// How many messages one write joins.
-const MESSAGES_MAX: usize = 64;

@@ -1,5 +1,7 @@
 //! Requests: whose they are, and what becomes of them.
 
+use std::borrow::Cow;
+
 use super::{Owner, Server};
 use crate::admission::{ConnectionError, Decision};
 use crate::endpoint::WebSocketEvent;
@@ -292,8 +294,14 @@ impl<N: Net> Server<N> {
 /// was offered.
 fn accept(request: &Request) -> Result<(String, Option<String>), HandshakeError> {
     let joined = |name| {
-        let values: Vec<&str> = request.header_values(name).collect();
-        (!values.is_empty()).then(|| values.join(", "))
+        let mut values = request.header_values(name);
+        let first = values.next()?;
+        Some(match values.next() {
+            None => Cow::Borrowed(first),
+            Some(second) => {
+                Cow::Owned([first, second].into_iter().chain(values).collect::<Vec<_>>().join(", "))
+            }
+        })
     };
     let (connection, upgrade) = (joined("connection"), joined("upgrade"));
     let (key, version) = (joined("sec-websocket-key"), joined("sec-websocket-version"));

@@ -79,7 +79,7 @@ impl Machines {
         self.hub.handle_open(session, Some(opening));
         self.handle_packet(session, "40");
         let outboxes = &mut self.hub.state.borrow_mut().outboxes;
-        assert_eq!(outboxes.next_listed(Lane::Soon), Some(session));
+        assert_eq!(outboxes.next_listed(Lane::Soon).map(|(session, _)| session), Some(session));
         assert!(outboxes.pop(session).is_some());
     }
 

@@ -39,23 +39,23 @@ pub struct Ack {
     session: SessionKey,
     namespace: Rc<str>,
     id: AckId,
-    /// Shared by the handlers of one event: the first call sends.
-    sent: Rc<Cell<bool>>,
+    /// Shared by the handlers of one event, if there are several: the first call sends.
+    sent: Option<Rc<Cell<bool>>>,
 }
 
 impl Ack {
     pub(super) fn new(hub: &Rc<Hub>, session: SessionKey, namespace: Rc<str>, id: AckId) -> Self {
-        Self { hub: Rc::downgrade(hub), session, namespace, id, sent: Rc::new(Cell::new(false)) }
+        Self { hub: Rc::downgrade(hub), session, namespace, id, sent: None }
     }
 
     /// The same acknowledgement for a further handler of the event.
-    pub(super) fn share(&self) -> Self {
+    pub(super) fn share(&mut self) -> Self {
         Self {
             hub: Weak::clone(&self.hub),
             session: self.session,
             namespace: Rc::clone(&self.namespace),
             id: self.id,
-            sent: Rc::clone(&self.sent),
+            sent: Some(Rc::clone(self.sent.get_or_insert_default())),
         }
     }
 
@@ -63,7 +63,7 @@ impl Ack {
     /// nothing. A value that can't be serialised is counted and sends nothing.
     pub fn send(self, args: impl IntoArgs) {
         let Some(hub) = self.hub.upgrade() else { return };
-        if self.sent.replace(true) {
+        if self.sent.is_some_and(|sent| sent.replace(true)) {
             return;
         }
         let Some(message) = hub.encoded(packet::encode_ack(&self.namespace, self.id, args)) else {

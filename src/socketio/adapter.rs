@@ -236,14 +236,13 @@ pub(crate) fn send(
     volatile: bool,
     soft_bytes_max: usize,
 ) -> Delivery {
-    if (volatile && !outboxes.is_writable(member.session))
-        || !outboxes.push(member.session, message, lane)
-    {
-        Delivery::Dropped
-    } else if outboxes.bytes(member.session) > soft_bytes_max {
-        Delivery::OverLimit
-    } else {
-        Delivery::Queued
+    if volatile && !outboxes.is_writable(member.session) {
+        return Delivery::Dropped;
+    }
+    match outboxes.push(member.session, message, lane) {
+        None => Delivery::Dropped,
+        Some(bytes) if bytes > soft_bytes_max => Delivery::OverLimit,
+        Some(_) => Delivery::Queued,
     }
 }
 

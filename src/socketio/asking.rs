@@ -41,7 +41,7 @@ impl Hub {
             let at = timeout.map(|timeout| state.now.monotonic.saturating_add(timeout));
             if let Some(entry) = state.sockets.get_mut(key)
                 && entry.state.may_emit()
-                && state.outboxes.push(entry.session, message, Lane::Soon)
+                && state.outboxes.push(entry.session, message, Lane::Soon).is_some()
             {
                 let deadline = at.map(|at| state.timers.schedule(at, Timer::Ack(key, id)));
                 entry.acks.get_or_insert_default().insert(id, deadline, callback);

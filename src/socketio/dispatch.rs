@@ -127,11 +127,12 @@ impl Hub {
     /// The connected socket of a client in a namespace.
     fn socket_in(&self, session: SessionKey, namespace: &str) -> Result<SocketKey, Mistake> {
         let state = self.state.borrow();
-        let id = state.namespaces.find(namespace).ok_or(Mistake::Protocol)?;
         let mut next = state.clients.get(session).and_then(|client| client.first_socket);
         while let Some(key) = next {
             let entry = state.sockets.get(key).ok_or(Mistake::Protocol)?;
-            if entry.namespace == id && entry.state == SocketState::Connected {
+            if entry.state == SocketState::Connected
+                && *state.namespaces.get(entry.namespace).name == *namespace
+            {
                 return Ok(key);
             }
             next = entry.sibling;
@@ -160,11 +161,14 @@ impl Hub {
             };
             (handlers, id.map(|_| Rc::clone(&namespace.name)))
         };
-        let ack = id.zip(namespace).map(|(id, namespace)| Ack::new(self, session, namespace, id));
-        for handler in handlers.iter() {
-            let ack = ack.as_ref().map(Ack::share);
+        let mut ack =
+            id.zip(namespace).map(|(id, namespace)| Ack::new(self, session, namespace, id));
+        let Some((last, others)) = handlers.iter().as_slice().split_last() else { return };
+        for handler in others {
+            let ack = ack.as_mut().map(Ack::share);
             self.run(session, || handler(Socket::new(self, key), args, ack));
         }
+        self.run(session, || last(Socket::new(self, key), args, ack));
     }
 
     fn handle_ack(self: &Rc<Self>, key: SocketKey, id: Option<AckId>, args: Args<'_>) {

@@ -335,7 +335,7 @@ impl SocketState {
 }
 
 fn connect_reply(namespace: &str, id: Sid) -> Rc<Message> {
-    encode_connect(namespace, &format!("{{\"sid\":\"{}\"}}", id.as_str()))
+    encode_connect(namespace, &["{\"sid\":\"", id.as_str(), "\"}"].concat())
 }
 
 /// How deep closures of the host may nest before a disconnect waits for the bottom.

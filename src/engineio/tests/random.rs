@@ -143,7 +143,7 @@ impl Play {
             10 | 11 => {
                 let text = "x".repeat(self.below(300));
                 let pushed = self.outboxes.push(session, &Message::text(&text), Lane::Bulk);
-                assert!(!pushed || self.engine.is_open(session));
+                assert!(pushed.is_none() || self.engine.is_open(session));
             }
             12 => {
                 let how = [Close::Graceful, Close::Discard][self.below(2)];
@@ -268,8 +268,8 @@ impl Play {
 
     fn flush(&mut self) {
         for lane in [Lane::Soon, Lane::Bulk] {
-            while let Some(session) = self.outboxes.next_listed(lane) {
-                match self.outboxes.sink(session) {
+            while let Some((session, sink)) = self.outboxes.next_listed(lane) {
+                match sink {
                     Sink::Closed | Sink::Held => {}
                     Sink::Poll => {
                         let now = Now { monotonic: self.now, wall: self.now };

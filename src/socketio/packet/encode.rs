@@ -8,7 +8,6 @@
 //! 51-["upload",{"_placeholder":true,"num":0}]
 //! ```
 
-use std::io::Write as _;
 use std::rc::Rc;
 
 use super::{AckId, MAIN_NAMESPACE};
@@ -73,7 +72,9 @@ fn encode_array(
     name: Option<&str>,
     args: impl IntoArgs,
 ) -> Result<TextBuilder, EncodeError> {
-    let mut builder = head(packet_type, namespace, id, ARGS_BYTES_EXPECTED);
+    let name_bytes = name.map_or(0, str::len).saturating_add(ARRAY_BYTES);
+    let array_bytes = args.bytes_expected().saturating_add(name_bytes);
+    let mut builder = head(packet_type, namespace, id, array_bytes);
     builder.push("[");
     let mut writer = ArgsWriter::new(builder.buffer());
     if let Some(name) = name {
@@ -104,13 +105,15 @@ fn head(
         builder.push(",");
     }
     if let Some(id) = id {
-        // Writing to a vector can't fail.
-        let _ = write!(builder.buffer(), "{id}");
+        match id.as_u64() {
+            Some(id) => builder.push(itoa::Buffer::new().format(id)),
+            None => builder.push(&id.to_string()),
+        }
     }
     builder
 }
 
 /// The type, a comma and an ack id of the usual length.
-const HEAD_BYTES_EXPECTED: usize = 24;
-/// Room for the name and arguments of most events, so that the buffer seldom grows.
-const ARGS_BYTES_EXPECTED: usize = 120;
+const HEAD_BYTES_EXPECTED: usize = 10;
+/// The brackets, and the quotes and the comma of a name.
+const ARRAY_BYTES: usize = 5;

@@ -57,6 +57,12 @@ pub trait IntoArgs: Sized {
     /// Sealed: the writer can't be named outside of this crate.
     #[doc(hidden)]
     fn write_args(self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError>;
+
+    /// About how many bytes that will be: a buffer that fits neither grows nor shrinks.
+    #[doc(hidden)]
+    fn bytes_expected(&self) -> usize {
+        ARGS_BYTES_EXPECTED
+    }
 }
 
 /// Why a value could not be written as an argument: its [`Serialize`] failed, or JSON has no form
@@ -177,6 +183,11 @@ macro_rules! pass_through {
                 writer.pass_through($view);
                 Ok(())
             }
+
+            fn bytes_expected(&self) -> usize {
+                let $args = self;
+                $view.json().len()
+            }
         })+
     };
 }
@@ -209,6 +220,9 @@ tuple!(A B C D E);
 tuple!(A B C D E F);
 tuple!(A B C D E F G);
 tuple!(A B C D E F G H);
+
+/// Room for most arguments.
+const ARGS_BYTES_EXPECTED: usize = 120;
 
 #[cfg(test)]
 mod tests {

@@ -34,7 +34,7 @@ pub(crate) enum Measure {
     RoundTripUncorrected,
     /// Intended start of a connection to its being connected.
     Connect,
-    /// The moment of the storm to being connected again.
+    /// The moment a client left, in churn or in a storm, to being connected again.
     Reconnect,
     /// Intended send to actual send: how late the generator was.
     ScheduleLag,
@@ -96,7 +96,7 @@ impl Measure {
                 "from the actual send to the kernel's receipt of the answer"
             }
             Self::Connect => "from the intended start of a connection to its being connected",
-            Self::Reconnect => "from the moment of the storm to being connected again",
+            Self::Reconnect => "from the moment a client left to being connected again",
             Self::ScheduleLag => "from the intended to the actual send: the generator's own delay",
             Self::ReceiveLag => "from the kernel's receipt to the generator's reading it",
         }

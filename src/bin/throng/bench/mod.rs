@@ -11,6 +11,7 @@ mod assemble;
 mod checks;
 mod client;
 mod clock;
+mod compare;
 mod conductor;
 mod course;
 mod crowd;
@@ -22,6 +23,7 @@ pub(crate) mod payload;
 pub(crate) mod percentile;
 pub(crate) mod plan;
 mod progress;
+mod render;
 pub(crate) mod report;
 pub(crate) mod rooms;
 pub(crate) mod schedule;
@@ -36,7 +38,7 @@ pub(crate) mod watch;
 mod watcher;
 mod worker;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use conductor::Conductor;
@@ -51,6 +53,8 @@ use crate::open_files;
 pub(crate) fn run(bench: &Bench) -> io::Result<ExitCode> {
     match bench {
         Bench::Worker => worker::run().map(|()| ExitCode::SUCCESS),
+        Bench::Report(options) => render::run_report(options),
+        Bench::Compare(options) => compare::run_compare(options),
         _ => run_load(bench),
     }
 }
@@ -64,8 +68,11 @@ fn run_load(bench: &Bench) -> io::Result<ExitCode> {
         None => run_plan(&plan, load)?,
     };
     report.label = load.output.label.clone().unwrap_or_else(|| plan.target.clone());
-    let text = serde_json::to_string_pretty(&report)?;
-    println!("{text}");
+    render::write_outputs(&report, &load.output)?;
+    if !load.output.quiet {
+        // A closed standard output is no reason to fail.
+        let _ = write!(output_of(&load.output), "{}", render::table(&report));
+    }
     Ok(if report.verdict.valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -74,4 +81,12 @@ fn run_plan(plan: &Plan, load: &Load) -> io::Result<Report> {
     let mut report = Conductor::start(plan, &load.target.pid, load.output.quiet)?.run()?;
     verdict::judge(&mut report);
     Ok(report)
+}
+
+/// The table goes where the result doesn't.
+fn output_of(output: &options::Output) -> Box<dyn Write> {
+    match &output.json {
+        Some(path) if path.as_os_str() == "-" => Box::new(io::stderr()),
+        _ => Box::new(io::stdout()),
+    }
 }

@@ -134,7 +134,7 @@ impl Links {
         }
         self.receiver.prepare(socket.as_fd())?;
         match socket.connect(&self.target.into()) {
-            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error),
+            Err(error) if error.raw_os_error() != Some(EINPROGRESS) => Err(error),
             _ => Ok(TcpStream::from_std(socket.into())),
         }
     }

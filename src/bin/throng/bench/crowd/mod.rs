@@ -138,7 +138,7 @@ impl Crowd {
         Ok(Self {
             connects: Connects::new(None, plan.at_once, timeout_ns),
             traffic: Traffic::new(&part, &cast, &dialect.namespace),
-            listening: Listening::new(part.run, plan.payload_bytes, clients, &cast),
+            listening: Listening::new(part.run, plan, clients, &cast),
             cast,
             dialect,
             clock: Clock::new(wall_offset_ns()),

@@ -1,0 +1,99 @@
+//! A plan in words: what was run, and whether its latencies hide what users would wait.
+//!
+//! ```text
+//! broadcast: 10,000 clients over WebSocket, 1 publisher, 64 B payload
+//! open loop: 5 sends per second, at equal distances
+//! ```
+
+use super::units;
+use crate::bench::plan::{Pacing, Plan, Protocol, RoomSizes, Scenario, Transport};
+
+/// What the clients are and do.
+pub(crate) fn work(plan: &Plan) -> String {
+    let mut parts =
+        vec![format!("{} clients over {}", units::count(u64::from(plan.clients)), transport(plan))];
+    parts.extend(particulars(&plan.scenario));
+    if !is_silent(&plan.scenario) {
+        let binary = if plan.binary { " binary" } else { "" };
+        parts.push(format!("{} B{binary} payload", plan.payload_bytes));
+    }
+    format!("{}: {}", plan.scenario.name(), parts.join(", "))
+}
+
+/// Whether sends wait for answers, and how fast they follow one another.
+pub(crate) fn pacing(plan: &Plan) -> String {
+    match (&plan.scenario, plan.pacing) {
+        (Scenario::Idle, _) => "nothing is sent but heartbeats".to_owned(),
+        (Scenario::Storm, _) => "all connections end and come back at once".to_owned(),
+        (Scenario::Connect, _) => match plan.connect_rate {
+            Some(rate) => format!("open loop: {} connects per second", units::rate(rate)),
+            None => format!("closed loop, {} at once: {PEAK}", plan.at_once),
+        },
+        (_, Pacing::Closed { in_flight }) => {
+            format!("closed loop, {in_flight} in flight per sender: {PEAK}")
+        }
+        (_, Pacing::Fixed) => open(plan.rate, "at equal distances"),
+        (_, Pacing::Poisson) => open(plan.rate, "at random"),
+    }
+}
+
+/// Whether the latencies are those of a closed loop.
+pub(crate) fn is_closed(plan: &Plan) -> bool {
+    match plan.scenario {
+        Scenario::Connect => plan.connect_rate.is_none(),
+        Scenario::Idle | Scenario::Storm => false,
+        _ => matches!(plan.pacing, Pacing::Closed { .. }),
+    }
+}
+
+fn open(rate: Option<f64>, spread: &str) -> String {
+    let rate = rate.map_or_else(|| "no".to_owned(), units::rate);
+    format!("open loop: {rate} sends per second, {spread}")
+}
+
+fn transport(plan: &Plan) -> &'static str {
+    match (plan.protocol, plan.transport) {
+        (Protocol::Websocket, _) => "bare WebSocket",
+        (Protocol::SocketIo, Transport::Websocket) => "WebSocket",
+        (Protocol::SocketIo, Transport::Polling) => "polling",
+        (Protocol::SocketIo, Transport::Upgrade) => "polling, then WebSocket",
+    }
+}
+
+fn particulars(scenario: &Scenario) -> Option<String> {
+    match scenario {
+        Scenario::Broadcast { publishers: 1 } => Some("1 publisher".to_owned()),
+        Scenario::Broadcast { publishers } => Some(format!("{publishers} publishers")),
+        Scenario::Rooms { rooms, sizes: RoomSizes::Equal } => {
+            Some(format!("{rooms} rooms of one size"))
+        }
+        Scenario::Rooms { rooms, sizes: RoomSizes::Zipf } => {
+            Some(format!("{rooms} rooms, sizes by rank (Zipf)"))
+        }
+        Scenario::Mixed { askers, ask_rate } => {
+            Some(format!("{askers} ask {} questions per second", units::rate(*ask_rate)))
+        }
+        Scenario::Slow { share, read_bytes_per_second: 0 } => {
+            Some(format!("{} never read", units::percent(*share)))
+        }
+        Scenario::Slow { share, read_bytes_per_second } => Some(format!(
+            "{} read {} per second",
+            units::percent(*share),
+            units::bytes(units::real(*read_bytes_per_second))
+        )),
+        Scenario::Churn { share, churn_rate } => Some(format!(
+            "{} come and go, {} per second",
+            units::percent(*share),
+            units::rate(*churn_rate)
+        )),
+        Scenario::Connect | Scenario::Idle | Scenario::Echo | Scenario::Ack | Scenario::Storm => {
+            None
+        }
+    }
+}
+
+fn is_silent(scenario: &Scenario) -> bool {
+    matches!(scenario, Scenario::Connect | Scenario::Idle | Scenario::Storm)
+}
+
+const PEAK: &str = "finds a peak, hides waiting";

@@ -1,0 +1,30 @@
+//! What a reader sees of results: a table, an HDR log, a page, charts, Markdown. Pure functions
+//! over [`Report`](super::report::Report); `files` alone reads and writes.
+//!
+//! ```text
+//! Report ─► table · hdr_log      [Report] ─► html · charts · markdown
+//! ```
+
+mod axis;
+mod bars;
+mod chart;
+mod describe;
+mod drawings;
+pub(crate) mod figure;
+mod files;
+mod hdr;
+mod machine;
+mod markdown;
+mod page;
+mod rounds;
+#[cfg(test)]
+pub(crate) mod sample;
+mod table;
+pub(crate) mod units;
+
+pub(crate) use drawings::charts;
+pub(crate) use files::{read, run_report, write_outputs};
+pub(crate) use hdr::hdr_log;
+pub(crate) use markdown::markdown;
+pub(crate) use page::html;
+pub(crate) use table::table;
