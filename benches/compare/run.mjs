@@ -1,0 +1,156 @@
+// Measures throng, the floor and the peers in alternation, and writes tables and charts.
+//
+//   node benches/compare/run.mjs --only lone,ack --rounds 3      from the root, by scripts/compare
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { relative } from "node:path";
+
+import { installNodePackages } from "./build.mjs";
+import { checkApplication } from "./check.mjs";
+import { measure } from "./measure.mjs";
+import { readOptions, takesPart } from "./options.mjs";
+import { startServer } from "./processes.mjs";
+import { minutes, Progress } from "./progress.mjs";
+import { NODE_PEERS, servers } from "./servers.mjs";
+import { writeTables } from "./tables.mjs";
+
+try {
+  await main(readOptions(process.argv.slice(2)));
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
+
+async function main(options) {
+  if (options.render) {
+    const comparison = JSON.parse(readFileSync(`${options.render}/comparison.json`, "utf8"));
+    finish(comparison, options.output);
+    return;
+  }
+  const begun = Date.now();
+  const { programs, leftOut } = await build(options.servers);
+  const comparison = describe(options, programs, leftOut);
+  mkdirSync(comparison.folder, { recursive: true });
+  await measureAll(runsOf(options, programs), comparison);
+  finish(comparison, options.output);
+  console.log(`${minutes((Date.now() - begun) / 1000)} in all`);
+}
+
+/**
+ * A peer that can't be built, or doesn't serve the application, is left out and told; without
+ * throng there is nothing to compare.
+ */
+async function build(wanted) {
+  const programs = new Map();
+  const leftOut = [];
+  await installNodePackages(NODE_PEERS);
+  for (const server of wanted) {
+    console.log(`building ${server.name}`);
+    try {
+      const path = await server.build();
+      const program = path && relative(".", path);
+      await check(server, program);
+      programs.set(server, program);
+    } catch (error) {
+      if (server.name === "throng") {
+        throw error;
+      }
+      console.log(`${server.name} is left out: ${error.message}`);
+      leftOut.push({ name: server.name, reason: error.message });
+    }
+  }
+  return { programs, leftOut };
+}
+
+async function check(server, program) {
+  if (server.partial) {
+    return;
+  }
+  const child = startServer(server.start(program, {}));
+  try {
+    await checkApplication(await child.url());
+  } finally {
+    await child.end();
+  }
+}
+
+function describe(options, programs, leftOut) {
+  const throng = servers.find((server) => server.name === "throng");
+  const startedAt = new Date().toISOString().replace(/\.\d+/, "");
+  const title = ({ name, title, version }) => ({ name, title, version: version() });
+  return {
+    startedAt,
+    commit: commit(),
+    machine: machine(),
+    quick: options.quick,
+    rounds: options.rounds,
+    serverCore: options.serverCore,
+    generatorCore: options.generatorCore,
+    generator: programs.get(throng),
+    folder: `${options.output}/runs/${startedAt.replaceAll(":", "-")}`,
+    servers: [...programs.keys()].map(title),
+    leftOut,
+    outcomes: [],
+  };
+}
+
+/** Round by round, so that what changes on the machine meanwhile meets every server alike. */
+function runsOf(options, programs) {
+  const runs = [];
+  for (let round = 1; round <= options.rounds; round += 1) {
+    for (const scenario of options.scenarios) {
+      for (const [server, program] of programs) {
+        if (takesPart(server, scenario, options)) {
+          runs.push({ scenario, server, program, round });
+        }
+      }
+    }
+  }
+  return runs;
+}
+
+async function measureAll(runs, comparison) {
+  const progress = new Progress(runs, comparison);
+  console.log(`${runs.length} runs, about ${minutes(progress.secondsLeft)}`);
+  for (const run of runs) {
+    progress.begin(run);
+    const begun = Date.now();
+    const outcome = await measure(run, comparison);
+    progress.end(run, outcome, (Date.now() - begun) / 1000);
+    comparison.outcomes.push(outcome);
+    // After each run, so that an interrupted comparison can be rendered too.
+    save(comparison);
+  }
+}
+
+function save(comparison) {
+  const path = `${comparison.folder}/comparison.json`;
+  writeFileSync(path, `${JSON.stringify(comparison, null, 2)}\n`);
+}
+
+function finish(comparison, output) {
+  writeTables(comparison, output);
+  const bad = comparison.outcomes.filter((outcome) => outcome.status !== "valid").length;
+  console.log(`${output}/tables.md, ${output}/report.html, results in ${comparison.folder}`);
+  if (bad > 0) {
+    const all = comparison.outcomes.length;
+    console.log(`${bad} of ${all} runs failed or are invalid: see tables.md`);
+  }
+}
+
+function machine() {
+  const all = cpus();
+  const gibibytes = Math.round(totalmem() / 2 ** 30);
+  return `${all[0]?.model ?? "unknown"}, ${all.length} cores, ${gibibytes} GiB, Linux ${release()}`;
+}
+
+function commit() {
+  const git = (...flags) => execFileSync("git", flags, { encoding: "utf8" }).trim();
+  try {
+    const changed = git("status", "--porcelain", "--untracked-files=no") ? ", changed" : "";
+    return git("rev-parse", "--short=12", "HEAD") + changed;
+  } catch {
+    return "unknown";
+  }
+}
