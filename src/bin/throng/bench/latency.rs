@@ -237,17 +237,18 @@ mod tests {
         latencies
     }
 
-    /// A thousand samples lie 1 us apart, and below 1.048 ms a bucket is 512 ns wide. What is told
-    /// is the greatest value of the sample's bucket: 500 us lie in 976 * 512 ..= 977 * 512 - 1.
+    /// A thousand samples lie 1 us apart. A bucket is 256 ns wide below 524 us, and 512 ns below
+    /// 1.048 ms; what is told is the greatest value of the sample's bucket: 500 us lie in
+    /// 1,953 * 256 ..= 1,954 * 256 - 1.
     #[test]
     fn quantiles_are_those_of_the_sorted_samples() {
         let latencies = microseconds(1_000);
-        assert_eq!(latencies.quantile_ns(0.5), Some(977 * 512 - 1));
+        assert_eq!(latencies.quantile_ns(0.5), Some(1_954 * 256 - 1));
         assert_eq!(latencies.quantile_ns(0.9), Some(1_758 * 512 - 1));
         assert_eq!(latencies.quantile_ns(0.99), Some(1_934 * 512 - 1));
         assert_eq!(latencies.quantile_ns(0.999), None);
         assert_eq!(latencies.count(), 1_000);
-        assert_eq!(latencies.min_ns(), 512);
+        assert_eq!(latencies.min_ns(), 1_000);
         assert_eq!(latencies.max_ns(), 1_954 * 512 - 1);
     }
 
@@ -293,7 +294,7 @@ mod tests {
         let percentiles = microseconds(999).percentiles();
         let json = serde_json::to_value(percentiles).unwrap();
         // 899.1 samples are at most p90: the 900th is told.
-        let p50 = 977 * 512 - 1;
+        let p50 = 1_954 * 256 - 1;
         let p90 = 1_758 * 512 - 1;
         let expected = serde_json::json!(
             {"p50": p50, "p90": p90, "p99": null, "p99.9": null, "p99.99": null}

@@ -30,8 +30,8 @@ fn stamp(received_ms: u64) -> Stamp {
 }
 
 fn heard() -> Listening {
-    let cast = Cast::new(&plan("broadcast http://10.0.0.1:3000 --clients 3"));
-    let mut listening = Listening::new(RUN, 64, 0..3, &cast);
+    let cast = Cast::new(&plan(PLAN));
+    let mut listening = Listening::new(RUN, &plan(PLAN), 0..3, &cast);
     listening.measure(BEGIN_NS + 100 * MS..BEGIN_NS + 400 * MS);
     for (client, sequence, at_ms) in RECEIPTS {
         listening.hear(&cast, client, &message(RUN, 0, sequence), stamp(at_ms));
@@ -103,9 +103,9 @@ fn each_broadcast_knows_its_first_and_its_last_recipient() {
 
 #[test]
 fn shards_that_heard_a_part_each_add_up_to_one_that_heard_all() {
-    let cast = Cast::new(&plan("broadcast http://10.0.0.1:3000 --clients 3"));
+    let cast = Cast::new(&plan(PLAN));
     let hear = |clients: std::ops::Range<u32>| {
-        let mut listening = Listening::new(RUN, 64, clients.clone(), &cast);
+        let mut listening = Listening::new(RUN, &plan(PLAN), clients.clone(), &cast);
         listening.measure(BEGIN_NS + 100 * MS..BEGIN_NS + 400 * MS);
         for (client, sequence, at_ms) in RECEIPTS {
             if clients.contains(&client) {
@@ -126,12 +126,13 @@ fn shards_that_heard_a_part_each_add_up_to_one_that_heard_all() {
 
 #[test]
 fn an_event_of_a_stream_that_nobody_publishes_is_stray() {
-    let cast = Cast::new(&plan("broadcast http://10.0.0.1:3000 --clients 3"));
-    let mut listening = Listening::new(RUN, 64, 0..3, &cast);
+    let cast = Cast::new(&plan(PLAN));
+    let mut listening = Listening::new(RUN, &plan(PLAN), 0..3, &cast);
     listening.hear(&cast, 0, &message(RUN, 1, 0), stamp(1));
     assert_eq!((listening.score.counts.stray, listening.score.counts.received), (1, 0));
 }
 
+const PLAN: &str = "broadcast http://10.0.0.1:3000 --clients 3";
 /// Client, broadcast, and milliseconds of the receipt, as they came.
 const RECEIPTS: [(u32, u32, u64); 11] = [
     (0, 0, 1),
