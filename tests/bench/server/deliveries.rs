@@ -74,7 +74,9 @@ impl Engine {
         let (mark, due) = (message.mark(), recipients.len() as u64);
         if mark.is_none() {
             // A question beside the run, such as whether a room is entered: answered, not counted.
-            recipients.iter().for_each(|id| self.queue(*id, &Outgoing::of(message.clone())));
+            for id in recipients {
+                self.queue(id, &Outgoing::of(message.clone()));
+            }
             return;
         }
         self.record.events.push(Event { name, mark, read_ns, due });

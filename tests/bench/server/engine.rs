@@ -193,7 +193,8 @@ impl Engine {
         let (interval, timeout) = (self.script.ping_interval, self.script.ping_timeout);
         let upgrades = if key.is_some() { "" } else { "\"websocket\"" };
         let open = format!(
-            r#"0{{"sid":"{id}","upgrades":[{upgrades}],"pingInterval":{},"pingTimeout":{},"maxPayload":1000000}}"#,
+            "0{{\"sid\":\"{id}\",\"upgrades\":[{upgrades}],\"pingInterval\":{},\
+             \"pingTimeout\":{},\"maxPayload\":1000000}}",
             interval.as_millis(),
             timeout.as_millis(),
         );

@@ -27,10 +27,10 @@ impl Clock {
     pub(crate) fn refresh(&mut self) -> u64 {
         let reading = Reading::take();
         // A reading that was interrupted would look like a step of the clock.
-        if reading.width_ns < READING_NS_MAX {
-            self.step_ns_max = self.step_ns_max.max(reading.offset_ns.abs_diff(self.offset_ns));
+        if reading.width < READING_NS_MAX {
+            self.step_ns_max = self.step_ns_max.max(reading.offset.abs_diff(self.offset_ns));
         }
-        reading.now_ns
+        reading.now
     }
 
     pub(crate) fn to_wall(self, monotonic_ns: u64) -> u64 {
@@ -46,25 +46,27 @@ impl Clock {
 /// From the monotonic clock to the wall clock, as the narrowest of several readings has it.
 pub(crate) fn wall_offset_ns() -> u64 {
     let readings = (0..READINGS).map(|_| Reading::take());
-    readings.min_by_key(|reading| reading.width_ns).map_or(0, |reading| reading.offset_ns)
+    readings.min_by_key(|reading| reading.width).map_or(0, |reading| reading.offset)
 }
 
-/// Both clocks at once, as far as that goes.
+/// Both clocks at once, as far as that goes; nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
-    now_ns: u64,
-    offset_ns: u64,
+    /// The monotonic time.
+    now: u64,
+    /// From there to the wall clock.
+    offset: u64,
     /// How long it took: the offset is uncertain by so much.
-    width_ns: u64,
+    width: u64,
 }
 
 impl Reading {
     fn take() -> Self {
         let before = monotonic_ns();
         let wall = wall_ns();
-        let now_ns = monotonic_ns();
-        let width_ns = now_ns.saturating_sub(before);
-        Self { now_ns, offset_ns: wall.saturating_sub(before), width_ns }
+        let now = monotonic_ns();
+        let width = now.saturating_sub(before);
+        Self { now, offset: wall.saturating_sub(before), width }
     }
 }
 

@@ -49,6 +49,10 @@ impl Crowd {
             return;
         }
         while self.read_some(key, usize::MAX) == Read::MayHaveMore {}
+        // The end came with the last bytes, and is announced once: it stands behind them.
+        if is_over {
+            self.read_some(key, usize::MAX);
+        }
     }
 
     /// Slow clients read when it is their time, once they are in.
