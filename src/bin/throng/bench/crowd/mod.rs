@@ -174,7 +174,7 @@ impl Crowd {
             }
             self.act(now);
             self.tell(now);
-            self.links.wait(&mut events, self.next_at())?;
+            self.links.wait(&mut events, now, self.next_at())?;
             let ready = u64::try_from(events.iter().count()).unwrap_or(u64::MAX);
             self.backlog_max = self.backlog_max.max(ready);
             for (index, event) in events.iter().enumerate() {

@@ -26,6 +26,8 @@ impl Crowd {
             let intended_ns = self.traffic.next_send_at();
             self.traffic.advance_sends();
             if let Some(turn) = self.traffic.take_turn() {
+                // Of many that are due, the last is sent later than the first.
+                let now = self.clock.refresh();
                 self.send(turn, intended_ns, now);
             }
         }
