@@ -78,11 +78,6 @@ pub(crate) fn wall_ns() -> u64 {
     to_ns(clock_gettime(ClockId::Realtime))
 }
 
-/// Processor time of the calling thread.
-pub(crate) fn thread_cpu_ns() -> u64 {
-    to_ns(clock_gettime(ClockId::ThreadCPUTime))
-}
-
 fn to_ns(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);

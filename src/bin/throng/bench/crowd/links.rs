@@ -2,7 +2,7 @@
 //! finished when writable.
 //!
 //! ```text
-//! Token(link)  ->  client 4711, lane main        Token(MAX)  the timer        Token(MAX-1)  a command
+//! Token(link)  client 4711, lane main      Token(MAX)  the timer      Token(MAX-1)  a command
 //! ```
 
 use std::io::{self, Write};

@@ -4,7 +4,7 @@
 //! between reads too, so that a broadcast that arrives at ten thousand clients delays no send.
 //!
 //! ```text
-//! Command::Connect .. Event::Progress .. Command::Run .. Event::Second .. Command::Finish .. Outcome
+//! Command::Connect .. Progress .. Command::Run .. Progress, Second .. Command::Finish .. Outcome
 //! ```
 
 mod cast;
@@ -34,12 +34,13 @@ use receiver::Receiver;
 use traffic::Traffic;
 
 use super::client::{Client, Dialect, Lane, Output};
-use super::clock::{Clock, thread_cpu_ns, wall_offset_ns};
-use super::latency::{Measure, nanoseconds_of};
+use super::clock::{Clock, wall_offset_ns};
+use super::latency::{Measure, nanoseconds, nanoseconds_of};
 use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
 use super::target;
+use super::watch::thread_cpu;
 
 /// All clients of a shard.
 pub(crate) struct Crowd {
@@ -299,6 +300,10 @@ impl Crowd {
         let (all, here) = (self.cast.passing(), self.clients());
         all.start.max(here.start)..all.end.min(here.end)
     }
+}
+
+fn thread_cpu_ns() -> u64 {
+    nanoseconds(thread_cpu())
 }
 
 impl Member {

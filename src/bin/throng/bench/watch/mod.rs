@@ -28,6 +28,7 @@ pub(crate) fn thread_cpu() -> Duration {
 }
 
 /// Processor time of all threads of this process, those that ended included.
+#[cfg(test)]
 pub(crate) fn process_cpu() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
