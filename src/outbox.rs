@@ -15,7 +15,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::message::{Form, Message};
-use crate::reactor::Flushed;
+use crate::send_queue::Flushed;
 use crate::slots::{ConnectionKey, SessionKey};
 
 /// The outboxes of all sessions.

@@ -32,6 +32,19 @@ pub(crate) enum Chunk {
     Message(Rc<Message>, Form),
 }
 
+/// What became of a flush.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flushed {
+    /// How many of the messages have left the caller's hands.
+    pub(crate) taken: usize,
+    /// Bytes that the socket took.
+    pub(crate) bytes: usize,
+    /// The socket takes no more for now.
+    pub(crate) blocked: bool,
+    /// The stream has failed.
+    pub(crate) lost: bool,
+}
+
 impl Chunk {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {

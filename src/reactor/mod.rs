@@ -25,7 +25,6 @@ use connection::{Connection, Ending};
 use listener::{Accepting, Listeners};
 use net::{Net, Ready};
 
-pub(crate) use output::Flushed;
 pub use system::{SystemListener, SystemNet, SystemStream};
 
 use crate::config::{HttpConfig, ReactorConfig};

@@ -11,22 +11,9 @@ use super::net::Net;
 use crate::http::response::Encode;
 use crate::http::{Response, Status};
 use crate::message::{Form, Message};
-use crate::send_queue::{Chunk, SendQueue};
+use crate::send_queue::{Chunk, Flushed, SendQueue};
 use crate::slots::ConnectionKey;
 use crate::websocket::{self, Decoder, Limits};
-
-/// What became of a flush.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flushed {
-    /// How many of the messages have left the caller's hands.
-    pub(crate) taken: usize,
-    /// Bytes that the socket took.
-    pub(crate) bytes: usize,
-    /// The socket takes no more for now.
-    pub(crate) blocked: bool,
-    /// The stream has failed.
-    pub(crate) lost: bool,
-}
 
 impl<N: Net, O: Copy + Default> Reactor<N, O> {
     /// Queues bytes for one connection; they go out with its next flush.
@@ -385,7 +372,9 @@ fn write_many<'m, N: Net>(
     let offered: usize = slices.iter().map(|slice| slice.len()).sum();
     let written = if offered <= COPIED_BYTES_MAX {
         joined.clear();
-        slices.iter().for_each(|slice| joined.extend_from_slice(slice));
+        for slice in slices {
+            joined.extend_from_slice(slice);
+        }
         write(net, stream, &[IoSlice::new(joined)])?
     } else {
         write(net, stream, slices)?

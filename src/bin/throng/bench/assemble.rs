@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use super::clock::Clock;
 use super::conductor::{Notes, Second};
 use super::crowd::Cast;
 use super::latency::Measure;
@@ -68,8 +69,8 @@ pub(crate) fn assemble(notes: Notes, outcomes: &[Outcome]) -> Report {
 /// First and last recipient of each measured broadcast, into the score and as a list.
 fn measure_broadcasts(notes: &Notes, score: &mut Score) -> Vec<Broadcast> {
     let cast = Cast::new(&notes.plan);
-    let offset_ns = super::clock::wall_ns().saturating_sub(super::clock::monotonic_ns());
-    let (from, to) = (notes.measure_ns + offset_ns, notes.end_ns + offset_ns);
+    let clock = Clock::new(notes.wall_offset_ns);
+    let (from, to) = (clock.to_wall(notes.measure_ns), clock.to_wall(notes.end_ns));
     let mut measured: Vec<(u64, Round)> = Vec::new();
     for (stream, rounds) in (0_u32..).zip(&score.rounds) {
         let expected = cast.members(stream);

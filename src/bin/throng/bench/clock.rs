@@ -7,7 +7,11 @@
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// Converts between the clocks; read again in every turn, so that a slewed wall clock is followed.
+/// Converts between the clocks, by one offset for all shards of a run and all its time: whether a
+/// send belongs to the measured part is asked in both clocks, and must have one answer.
+///
+/// The offset is lasting: the system slews both clocks alike, and only who sets the wall clock
+/// moves it against the other, which is noted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     offset_ns: u64,
@@ -15,32 +19,54 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
-        let before = monotonic_ns();
-        Self { offset_ns: wall_ns().saturating_sub(before), step_ns_max: 0 }
+    pub(crate) fn new(offset_ns: u64) -> Self {
+        Self { offset_ns, step_ns_max: 0 }
     }
 
     /// Reads both clocks, and returns the monotonic time.
     pub(crate) fn refresh(&mut self) -> u64 {
-        let before = monotonic_ns();
-        let wall = wall_ns();
-        let after = monotonic_ns();
+        let reading = Reading::take();
         // A reading that was interrupted would look like a step of the clock.
-        if after.saturating_sub(before) < READING_NS_MAX {
-            let offset_ns = wall.saturating_sub(before);
-            self.step_ns_max = self.step_ns_max.max(offset_ns.abs_diff(self.offset_ns));
-            self.offset_ns = offset_ns;
+        if reading.width < READING_NS_MAX {
+            self.step_ns_max = self.step_ns_max.max(reading.offset.abs_diff(self.offset_ns));
         }
-        after
+        reading.now
     }
 
     pub(crate) fn to_wall(self, monotonic_ns: u64) -> u64 {
         monotonic_ns.saturating_add(self.offset_ns)
     }
 
-    /// The most that the wall clock moved against the monotonic one from one reading to the next.
+    /// The most that the wall clock was away from where the offset has it.
     pub(crate) fn step_ns_max(self) -> u64 {
         self.step_ns_max
+    }
+}
+
+/// From the monotonic clock to the wall clock, as the narrowest of several readings has it.
+pub(crate) fn wall_offset_ns() -> u64 {
+    let readings = (0..READINGS).map(|_| Reading::take());
+    readings.min_by_key(|reading| reading.width).map_or(0, |reading| reading.offset)
+}
+
+/// Both clocks at once, as far as that goes; nanoseconds.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// The monotonic time.
+    now: u64,
+    /// From there to the wall clock.
+    offset: u64,
+    /// How long it took: the offset is uncertain by so much.
+    width: u64,
+}
+
+impl Reading {
+    fn take() -> Self {
+        let before = monotonic_ns();
+        let wall = wall_ns();
+        let now = monotonic_ns();
+        let width = now.saturating_sub(before);
+        Self { now, offset: wall.saturating_sub(before), width }
     }
 }
 
@@ -52,15 +78,11 @@ pub(crate) fn wall_ns() -> u64 {
     to_ns(clock_gettime(ClockId::Realtime))
 }
 
-/// Processor time of the calling thread.
-pub(crate) fn thread_cpu_ns() -> u64 {
-    to_ns(clock_gettime(ClockId::ThreadCPUTime))
-}
-
 fn to_ns(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
+const READINGS: u32 = 16;
 const READING_NS_MAX: u64 = 20_000;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::options::Compare;
 use super::plan::{Plan, Scenario};
-use super::render::figure::{Better, Figure, Point, main_measure};
+use super::render::figure::{Better, Figure, Point};
 use super::render::{read, units};
 use super::report::Report;
 
@@ -154,7 +154,7 @@ impl Name {
         let scenario = &report.plan.scenario;
         let is_silent = matches!(scenario, Scenario::Connect | Scenario::Idle | Scenario::Storm);
         match self {
-            Self::Latency(point) => Figure::Latency(main_measure(scenario), point),
+            Self::Latency(point) => Figure::Latency(scenario.first_measure(), point),
             Self::ServerCpu if is_silent => Figure::ConnectCpu,
             Self::ServerCpu => Figure::DeliveryCpu,
             Self::Memory => Figure::Resident,

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use signal_hook::consts::SIGINT;
 
 use super::assemble::assemble;
-use super::clock::monotonic_ns;
+use super::clock::{monotonic_ns, wall_offset_ns};
 use super::crowd::Cast;
 use super::latency::{Latencies, nanoseconds_of};
 use super::plan::{Plan, Scenario};
@@ -48,6 +48,8 @@ pub(crate) struct Notes {
     pub(crate) pids: Vec<u32>,
     pub(crate) started_at: SystemTime,
     pub(crate) epoch_ns: u64,
+    /// From the monotonic clock to the wall clock.
+    pub(crate) wall_offset_ns: u64,
     pub(crate) connected_ns: u64,
     pub(crate) begin_ns: u64,
     pub(crate) measure_ns: u64,
@@ -113,7 +115,8 @@ impl Conductor {
     fn connect(&mut self) -> io::Result<()> {
         let epoch_ns = monotonic_ns();
         self.notes.epoch_ns = epoch_ns;
-        self.shards.send(&Command::Connect { epoch_ns })?;
+        let wall_offset_ns = self.notes.wall_offset_ns;
+        self.shards.send(&Command::Connect { epoch_ns, wall_offset_ns })?;
         let wanted = u64::from(self.notes.plan.clients);
         self.listen_until(u64::MAX, |counts| counts.connected + counts.failed >= wanted)?;
         self.notes.connected_ns = monotonic_ns();
@@ -282,6 +285,7 @@ impl Notes {
             pids: pids.to_vec(),
             started_at: SystemTime::now(),
             epoch_ns: 0,
+            wall_offset_ns: wall_offset_ns(),
             connected_ns: 0,
             begin_ns: 0,
             measure_ns: 0,
@@ -338,6 +342,6 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often a shard tells its counts.
 const TOLD_NS: u64 = 50_000_000;
 const SETTLE_NS: u64 = 500_000_000;
-/// From the command to the first send.
-const LEAD_NS: u64 = 20_000_000;
+/// From the command to the first send: time for the last shard to hear of it.
+const LEAD_NS: u64 = 250_000_000;
 const FINISH_NS: u64 = 60_000_000_000;

@@ -34,7 +34,7 @@ pub(crate) enum Measure {
     RoundTripUncorrected,
     /// Intended start of a connection to its being connected.
     Connect,
-    /// The moment of the storm to being connected again.
+    /// The moment a client left, in churn or in a storm, to being connected again.
     Reconnect,
     /// Intended send to actual send: how late the generator was.
     ScheduleLag,
@@ -96,7 +96,7 @@ impl Measure {
                 "from the actual send to the kernel's receipt of the answer"
             }
             Self::Connect => "from the intended start of a connection to its being connected",
-            Self::Reconnect => "from the moment of the storm to being connected again",
+            Self::Reconnect => "from the moment a client left to being connected again",
             Self::ScheduleLag => "from the intended to the actual send: the generator's own delay",
             Self::ReceiveLag => "from the kernel's receipt to the generator's reading it",
         }
@@ -121,7 +121,7 @@ impl Default for Latencies {
 impl Latencies {
     /// What is above a minute counts as a minute.
     pub(crate) fn record(&mut self, nanoseconds: u64) {
-        self.histogram.saturating_record(nanoseconds);
+        self.histogram.saturating_record(nanoseconds.min(HIGHEST_NS));
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -203,7 +203,7 @@ pub(crate) struct Percentiles {
 fn is_told(count: u64, quantile: f64) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "a count of samples is far below 2^52")]
     let beyond = count as f64 * (1.0 - quantile);
-    // Half a sample of tolerance: 0.999 has no exact form.
+    // A millionth of a sample of tolerance: 0.999 has no exact form.
     beyond + 1e-6 >= BEYOND_MIN
 }
 
@@ -221,3 +221,163 @@ const LOWEST_NS: u64 = 1;
 const HIGHEST_NS: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
 const BEYOND_MIN: f64 = 10.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1 us, 2 us, .. up to so many.
+    fn microseconds(count: u64) -> Latencies {
+        recorded((1..=count).map(|value| value * 1_000))
+    }
+
+    fn recorded(values: impl IntoIterator<Item = u64>) -> Latencies {
+        let mut latencies = Latencies::default();
+        values.into_iter().for_each(|value| latencies.record(value));
+        latencies
+    }
+
+    /// A thousand samples lie 1 us apart. A bucket is 256 ns wide below 524 us, and 512 ns below
+    /// 1.048 ms; what is told is the greatest value of the sample's bucket: 500 us lie in
+    /// 1,953 * 256 ..= 1,954 * 256 - 1.
+    #[test]
+    fn quantiles_are_those_of_the_sorted_samples() {
+        let latencies = microseconds(1_000);
+        assert_eq!(latencies.quantile_ns(0.5), Some(1_954 * 256 - 1));
+        assert_eq!(latencies.quantile_ns(0.9), Some(1_758 * 512 - 1));
+        assert_eq!(latencies.quantile_ns(0.99), Some(1_934 * 512 - 1));
+        assert_eq!(latencies.quantile_ns(0.999), None);
+        assert_eq!(latencies.count(), 1_000);
+        assert_eq!(latencies.min_ns(), 1_000);
+        assert_eq!(latencies.max_ns(), 1_954 * 512 - 1);
+    }
+
+    /// Ninety-five answers after 1 ms and five after 301 ms: the rank decides, not the mean.
+    #[test]
+    fn a_few_late_samples_move_only_the_quantiles_that_they_are_in() {
+        let values = (0..100).map(|index| if index % 20 == 19 { 301 } else { 1 });
+        let latencies = recorded(values.map(|value| value * 1_000_000));
+        // Buckets are 512 ns wide at 1 ms and 262,144 ns at 301 ms.
+        assert_eq!(latencies.quantile_ns(0.5), Some(1_954 * 512 - 1));
+        assert_eq!(latencies.quantile_ns(0.9), Some(1_954 * 512 - 1));
+        assert_eq!(latencies.max_ns(), 1_149 * 262_144 - 1);
+    }
+
+    #[test]
+    fn a_told_value_is_never_below_its_sample_and_at_most_a_thousandth_above() {
+        let samples: Vec<u64> = (0..20_000_u64)
+            .map(|index| 1_000 + index.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 2_000_000_000)
+            .collect();
+        let latencies = recorded(samples.iter().copied());
+        let mut sorted = samples;
+        sorted.sort_unstable();
+        for (quantile, rank) in [(0.5, 10_000), (0.9, 18_000), (0.99, 19_800), (0.999, 19_980)] {
+            let (told, true_value) = (latencies.quantile_ns(quantile).unwrap(), sorted[rank - 1]);
+            assert!(told >= true_value, "{quantile}: {told} for {true_value}");
+            assert!(told - true_value <= 512 + true_value / 1_000, "{told} for {true_value}");
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_told_when_ten_samples_lie_beyond_it() {
+        let least = [(0.5, 20), (0.9, 100), (0.99, 1_000), (0.999, 10_000), (0.9999, 100_000)];
+        for (quantile, count) in least {
+            assert!(is_told(count, quantile), "{count} samples are enough for {quantile}");
+            assert!(!is_told(count - 1, quantile), "{} are not", count - 1);
+        }
+        assert!(!is_told(0, 0.0));
+        assert!(!is_told(u64::MAX, 1.0), "nothing lies beyond the greatest");
+    }
+
+    #[test]
+    fn percentiles_without_enough_samples_are_null() {
+        let percentiles = microseconds(999).percentiles();
+        let json = serde_json::to_value(percentiles).unwrap();
+        // 899.1 samples are at most p90: the 900th is told.
+        let p50 = 1_954 * 256 - 1;
+        let p90 = 1_758 * 512 - 1;
+        let expected = serde_json::json!(
+            {"p50": p50, "p90": p90, "p99": null, "p99.9": null, "p99.99": null}
+        );
+        assert_eq!(json, expected);
+        assert_eq!(Latencies::default().percentiles(), Percentiles::default());
+    }
+
+    #[test]
+    fn nothing_recorded_is_nothing_told() {
+        let latencies = Latencies::default();
+        assert!(latencies.is_empty());
+        assert_eq!((latencies.count(), latencies.min_ns(), latencies.max_ns()), (0, 0, 0));
+        assert_eq!(latencies.quantile_ns(0.5), None);
+    }
+
+    /// Percentiles are those of all samples: the mean of the two medians would be 5.5 ms.
+    #[test]
+    fn merged_histograms_are_the_histogram_of_all() {
+        let fast = recorded(std::iter::repeat_n(1_000_000, 300));
+        let slow = recorded(std::iter::repeat_n(10_000_000, 100));
+        let mut merged = fast.clone();
+        merged.merge(&slow);
+        assert_eq!(merged.count(), 400);
+        assert_eq!(merged.quantile_ns(0.5), fast.quantile_ns(0.5));
+        assert_eq!(merged.quantile_ns(0.9), slow.quantile_ns(0.5));
+        assert_eq!((merged.min_ns(), merged.max_ns()), (fast.min_ns(), slow.max_ns()));
+        let mut other = slow.clone();
+        other.merge(&fast);
+        assert_eq!(other.histogram(), merged.histogram());
+    }
+
+    #[test]
+    fn what_is_above_a_minute_counts_as_a_minute() {
+        let mut latencies = recorded([60_000_000_000]);
+        let minute_ns = latencies.max_ns();
+        assert!((60_000_000_000..60_060_000_000).contains(&minute_ns), "{minute_ns}");
+        for above in [60_000_000_001, 65_000_000_000, 70_000_000_000, u64::MAX] {
+            latencies.record(above);
+            assert_eq!(latencies.max_ns(), minute_ns, "{above}");
+        }
+        assert_eq!(latencies.count(), 5);
+        assert!(recorded([0]).max_ns() < 1_000);
+    }
+
+    #[test]
+    fn a_histogram_survives_its_encoding() {
+        let latencies =
+            recorded((0..5_000).map(|index| index * index * 2_000).chain([0, u64::MAX]));
+        let text = latencies.encode();
+        assert!(text.starts_with("HISTF"), "other tools know it by its first bytes: {text}");
+        let decoded = Latencies::decode(&text).unwrap();
+        assert_eq!(decoded.histogram(), latencies.histogram());
+        assert_eq!(decoded.percentiles(), latencies.percentiles());
+        assert_eq!(decoded.encode(), text);
+        let empty = Latencies::decode(&Latencies::default().encode()).unwrap();
+        assert!(empty.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_histogram_is_refused() {
+        let whole = microseconds(100).encode();
+        for text in ["", "!", "AAAA", "HISTFAAAAA==", &whole[..whole.len() / 2]] {
+            assert!(Latencies::decode(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_measure_has_a_name_a_title_and_a_definition_of_its_own() {
+        let names = Measure::ALL.map(|measure| serde_json::to_string(&measure).unwrap());
+        let titles = Measure::ALL.map(|measure| measure.title().to_owned());
+        let definitions = Measure::ALL.map(|measure| measure.definition().to_owned());
+        for mut texts in [names.clone(), titles, definitions] {
+            texts.sort();
+            assert!(texts.windows(2).all(|pair| pair[0] != pair[1]), "{texts:?}");
+        }
+        assert!(Measure::ALL.is_sorted(), "as they stand in the enum, each once");
+        assert_eq!(names[2], "\"delivery-uncorrected\"");
+    }
+
+    #[test]
+    fn a_duration_beyond_what_fits_is_the_most_that_fits() {
+        assert_eq!(nanoseconds(Duration::from_millis(3)), 3_000_000);
+        assert_eq!(nanoseconds(Duration::MAX), u64::MAX);
+    }
+}

@@ -46,6 +46,7 @@ use course::Course;
 use options::{Bench, Load};
 use plan::Plan;
 use report::Report;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::open_files;
 
@@ -63,6 +64,7 @@ fn run_load(bench: &Bench) -> io::Result<ExitCode> {
     let (plan, load) = Plan::from_options(bench).map_err(io::Error::other)?;
     let files = open_files::raise();
     descriptors::check(&plan, files).map_err(io::Error::other)?;
+    pin(&plan)?;
     let mut report = match Course::new(&plan, load, files)? {
         Some(course) => course.run(&plan, load)?,
         None => run_plan(&plan, load)?,
@@ -81,6 +83,20 @@ fn run_plan(plan: &Plan, load: &Load) -> io::Result<Report> {
     let mut report = Conductor::start(plan, &load.target.pid, load.output.quiet)?.run()?;
     verdict::judge(&mut report);
     Ok(report)
+}
+
+/// Binds the generator to one processor; threads and workers inherit it.
+fn pin(plan: &Plan) -> io::Result<()> {
+    let Some(processor) = plan.pin else { return Ok(()) };
+    let refused = |why: &dyn std::fmt::Display| {
+        io::Error::other(format!("can't bind the generator to processor {processor}: {why}"))
+    };
+    if processor >= CpuSet::MAX_CPU {
+        return Err(refused(&"there is no such processor"));
+    }
+    let mut set = CpuSet::new();
+    set.set(processor);
+    sched_setaffinity(None, &set).map_err(|error| refused(&error))
 }
 
 /// The table goes where the result doesn't.

@@ -127,9 +127,9 @@ pub(crate) struct Traffic {
     pub(crate) missing: u64,
     pub(crate) duplicated: u64,
     pub(crate) reordered: u64,
-    /// Wrong checksum, length or run.
+    /// Wrong checksum or length.
     pub(crate) corrupted: u64,
-    /// Events to whom they were not meant for.
+    /// Events of another run, or to whom they were not meant for.
     pub(crate) stray: u64,
     /// Sends that the generator could not make, for want of a writable connection.
     pub(crate) unsent: u64,

@@ -4,7 +4,7 @@
 //! the same messages are lines of JSON.
 //!
 //! ```text
-//! > {"connect":{..}}   < {"progress":{"connected":500,..}}   > {"run":{..}}   > "finish"   < {"outcome":{..}}
+//! > {"connect":{..}}   < {"progress":{"connected":500,..}}   > {"run":{..}}   > "finish"   < {"outcome"}
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -42,8 +42,9 @@ pub(crate) enum Duty {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Command {
-    /// Connect all clients; the clock of the intervals begins. Nanoseconds of the monotonic clock.
-    Connect { epoch_ns: u64 },
+    /// Connect all clients; the clock of the intervals begins. Nanoseconds of the monotonic clock,
+    /// and from there to the wall clock, for all shards alike.
+    Connect { epoch_ns: u64, wall_offset_ns: u64 },
     /// All are connected: send, from `begin_ns` to `end_ns`, measured from `measure_ns` on.
     Run {
         begin_ns: u64,
@@ -82,7 +83,7 @@ pub(crate) struct Outcome {
     pub(crate) cpu_ns: u64,
     /// Most connections that one wait found ready.
     pub(crate) backlog_max: u64,
-    /// The most that the wall clock was set at once.
+    /// The most that the wall clock was away from where it was in the beginning.
     pub(crate) step_ns_max: u64,
     /// Receipts that the kernel stamped.
     pub(crate) stamped: u64,

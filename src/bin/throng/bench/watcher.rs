@@ -1,7 +1,7 @@
 //! Watching the server while a run goes on: one sample a second, and one at each edge of a phase.
 //!
 //! ```text
-//! before · connected · measured from · measured to        CPU 3.10 s -> 4.87 s, RSS 9.1 MB -> 18.4 MB
+//! before · connected · measured from · to        CPU 3.10 s -> 4.87 s, RSS 9.1 MB -> 18.4 MB
 //! ```
 
 use std::io;
@@ -13,7 +13,6 @@ use super::watch::{ProcessSample, ProcessUse, ProcessWatch, socket_memory_bytes}
 /// The processes of a server; none where no `--pid` names them.
 #[derive(Debug)]
 pub(crate) struct Watcher {
-    pub(crate) pids: Vec<u32>,
     watches: Vec<ProcessWatch>,
     pub(crate) resident_max: u64,
     pub(crate) socket_memory_max: u64,
@@ -30,11 +29,7 @@ pub(crate) struct Sample {
 impl Watcher {
     pub(crate) fn new(pids: &[u32]) -> io::Result<Self> {
         let watches = pids.iter().map(|pid| ProcessWatch::new(*pid)).collect::<Result<_, _>>()?;
-        Ok(Self { pids: pids.to_vec(), watches, resident_max: 0, socket_memory_max: 0 })
-    }
-
-    pub(crate) fn watches_any(&self) -> bool {
-        !self.watches.is_empty()
+        Ok(Self { watches, resident_max: 0, socket_memory_max: 0 })
     }
 
     pub(crate) fn sample(&mut self) -> io::Result<Sample> {

@@ -49,6 +49,10 @@ impl Crowd {
             return;
         }
         while self.read_some(key, usize::MAX) == Read::MayHaveMore {}
+        // The end came with the last bytes, and is announced once: it stands behind them.
+        if is_over {
+            self.read_some(key, usize::MAX);
+        }
     }
 
     /// Slow clients read when it is their time, once they are in.
@@ -164,10 +168,7 @@ impl Crowd {
         let is_first = member.attempt == 0;
         let latency_ns = stamp.received_ns().saturating_sub(intended_ns);
         let measure = if is_first { Measure::Connect } else { Measure::Reconnect };
-        self.listening.score.record(measure, latency_ns);
-        if self.traffic.sends == Sends::Nothing && self.part.shard == 0 {
-            self.listening.second.record(latency_ns);
-        }
+        self.listening.record_first(measure, latency_ns);
         match room {
             Some(room) if self.part.plan.protocol == Protocol::SocketIo => {
                 member.stage = Stage::Entering;

@@ -2,7 +2,7 @@
 //! finished when writable.
 //!
 //! ```text
-//! Token(link)  ->  client 4711, lane main        Token(MAX)  the timer        Token(MAX-1)  a command
+//! Token(link)  client 4711, lane main      Token(MAX)  the timer      Token(MAX-1)  a command
 //! ```
 
 use std::io::{self, Write};
@@ -32,6 +32,7 @@ pub(crate) struct Links {
     /// The moment the timer is set to.
     armed_ns: u64,
     slab: Slab<Link>,
+    opened: usize,
     receiver: Receiver,
     sources: Sources,
     ports: fastrand::Rng,
@@ -41,6 +42,8 @@ pub(crate) struct Links {
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: TcpStream,
+    /// Tells apart the links that have had the same place.
+    generation: usize,
     pub(crate) client: u32,
     pub(crate) lane: Lane,
     is_open: bool,
@@ -62,7 +65,7 @@ impl Links {
         poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
         let slab = Slab::with_capacity(capacity);
         let ports = fastrand::Rng::new();
-        Ok(Self { poll, timer, armed_ns: 0, slab, receiver, sources, ports, target })
+        Ok(Self { poll, timer, armed_ns: 0, slab, opened: 0, receiver, sources, ports, target })
     }
 
     pub(crate) fn waker(&self) -> io::Result<Waker> {
@@ -71,12 +74,19 @@ impl Links {
 
     /// Waits for events or a moment of the monotonic clock, to the microsecond and not to the
     /// millisecond that epoll counts in.
-    pub(crate) fn wait(&mut self, events: &mut Events, until_ns: u64) -> io::Result<()> {
-        if until_ns != self.armed_ns {
+    pub(crate) fn wait(
+        &mut self,
+        events: &mut Events,
+        now_ns: u64,
+        until_ns: u64,
+    ) -> io::Result<()> {
+        // A timer that has gone off for a moment doesn't go off for it again.
+        let timeout = (until_ns <= now_ns).then_some(Duration::ZERO);
+        if timeout.is_none() && until_ns != self.armed_ns {
             self.armed_ns = until_ns;
             timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &moment(until_ns))?;
         }
-        match self.poll.poll(events, None) {
+        match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
@@ -100,18 +110,22 @@ impl Links {
                 Err(error) => return Err(error),
             }
         };
-        let input = Vec::new();
-        let output = Vec::new();
-        let key = self.slab.insert(Link { stream, client, lane, is_open: false, input, output });
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered = self.slab.get_mut(key).map_or(Ok(()), |link| {
-            self.poll.registry().register(&mut link.stream, Token(key), interest)
+        self.opened = (self.opened + 1) & GENERATION_MASK;
+        let generation = self.opened;
+        let entry = self.slab.vacant_entry();
+        let key = generation << INDEX_BITS | entry.key();
+        let link = entry.insert(Link {
+            stream,
+            generation,
+            client,
+            lane,
+            is_open: false,
+            input: Vec::new(),
+            output: Vec::new(),
         });
-        if let Err(error) = registered {
-            self.slab.try_remove(key);
-            return Err(error);
-        }
-        Ok(key)
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.poll.registry().register(&mut link.stream, Token(key), interest);
+        registered.map(|()| key).inspect_err(|_| self.close(key))
     }
 
     fn begin_connection(
@@ -148,18 +162,23 @@ impl Links {
         }
     }
 
+    /// `None` for a link that is no more, whoever has its place now.
     pub(crate) fn link(&self, key: usize) -> Option<&Link> {
-        self.slab.get(key)
+        let link = self.slab.get(key & INDEX_MASK)?;
+        (link.generation == key >> INDEX_BITS).then_some(link)
     }
 
     /// A link with what was received last.
     pub(crate) fn input(&mut self, key: usize, bytes: usize) -> Option<(&mut Link, &[u8])> {
         let received = self.receiver.bytes(bytes);
-        self.slab.get_mut(key).map(|link| (link, received))
+        get_mut(&mut self.slab, key).map(|link| (link, received))
     }
 
     pub(crate) fn close(&mut self, key: usize) {
-        if let Some(mut link) = self.slab.try_remove(key) {
+        if get_mut(&mut self.slab, key).is_none() {
+            return;
+        }
+        if let Some(mut link) = self.slab.try_remove(key & INDEX_MASK) {
             let _ = self.poll.registry().deregister(&mut link.stream);
             let _ = link.stream.shutdown(Shutdown::Both);
         }
@@ -167,7 +186,7 @@ impl Links {
 
     /// Receives at most so many bytes.
     pub(crate) fn receive(&mut self, key: usize, bytes_max: usize) -> io::Result<Received> {
-        let link = self.slab.get(key).ok_or(io::ErrorKind::WouldBlock)?;
+        let link = get_mut(&mut self.slab, key).ok_or(io::ErrorKind::WouldBlock)?;
         self.receiver.receive(&link.stream, bytes_max)
     }
 
@@ -178,24 +197,29 @@ impl Links {
 
     /// Writes what can be written now, and keeps the rest.
     pub(crate) fn write(&mut self, key: usize, bytes: &[u8]) -> io::Result<()> {
-        let Some(link) = self.slab.get_mut(key) else { return Ok(()) };
+        let Some(link) = get_mut(&mut self.slab, key) else { return Ok(()) };
         if !link.output.is_empty() || !link.is_open {
             link.output.extend_from_slice(bytes);
             return Ok(());
         }
         let written = write_some(&mut link.stream, bytes)?;
-        link.output.extend_from_slice(bytes.get(written..).unwrap_or_default());
-        Ok(())
+        let rest = bytes.get(written..).unwrap_or_default();
+        link.output.extend_from_slice(rest);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().reregister(&mut link.stream, Token(key), interest)
     }
 
     /// Bytes that wait for a connection to become writable.
     pub(crate) fn waiting_bytes(&self, key: usize) -> usize {
-        self.slab.get(key).map_or(0, |link| link.output.len())
+        self.link(key).map_or(0, |link| link.output.len())
     }
 
     /// Goes on where a write ended; tells whether the connection has just opened.
     pub(crate) fn handle_writable(&mut self, key: usize) -> io::Result<bool> {
-        let Some(link) = self.slab.get_mut(key) else { return Ok(false) };
+        let Some(link) = get_mut(&mut self.slab, key) else { return Ok(false) };
         let mut opened = false;
         if !link.is_open {
             if let Some(error) = link.stream.take_error()? {
@@ -211,8 +235,18 @@ impl Links {
             let written = write_some(&mut link.stream, &link.output)?;
             link.output.drain(..written);
         }
+        // Whoever has nothing to write isn't asked whether it could: that is a part of each wait's
+        // cost, ten thousand times over.
+        if link.output.is_empty() {
+            self.poll.registry().reregister(&mut link.stream, Token(key), Interest::READABLE)?;
+        }
         Ok(opened)
     }
+}
+
+fn get_mut(slab: &mut Slab<Link>, key: usize) -> Option<&mut Link> {
+    let link = slab.get_mut(key & INDEX_MASK)?;
+    (link.generation == key >> INDEX_BITS).then_some(link)
 }
 
 /// Writes until nothing is left or nothing is taken.
@@ -248,4 +282,9 @@ pub(crate) const WAKER: Token = Token(usize::MAX - 1);
 /// Below are the ports that services are known by.
 const PORT_MIN: u16 = 10_000;
 const PORT_ATTEMPTS_MAX: u32 = 100;
+/// A key is a place in the slab and, above it, the generation of the link that is there.
+const INDEX_BITS: u32 = 32;
+const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+/// One bit less than there is room for: the greatest tokens are the timer's and the waker's.
+const GENERATION_MASK: usize = (1 << 31) - 1;
 const EINPROGRESS: i32 = 115;

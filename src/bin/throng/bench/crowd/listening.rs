@@ -12,6 +12,7 @@ use crate::bench::clock::wall_ns;
 use crate::bench::latency::{Latencies, Measure};
 use crate::bench::ledger::{Ledger, Receipt};
 use crate::bench::payload::{self, Mark, Unmarked};
+use crate::bench::plan::Plan;
 use crate::bench::score::Score;
 
 /// Everything that is taken down about what was received.
@@ -21,6 +22,8 @@ pub(crate) struct Listening {
     /// Of the shard's first measure, since the last second.
     pub(crate) second: Latencies,
     pub(crate) stamped: u64,
+    /// What the run is looked at for first.
+    first_measure: Measure,
     run: u32,
     payload_bytes: usize,
     first_client: u32,
@@ -64,14 +67,15 @@ impl Stamp {
 }
 
 impl Listening {
-    pub(crate) fn new(run: u32, payload_bytes: usize, clients: Range<u32>, cast: &Cast) -> Self {
+    pub(crate) fn new(run: u32, plan: &Plan, clients: Range<u32>, cast: &Cast) -> Self {
         let count = clients.len();
         Self {
             score: Score::default(),
             second: Latencies::default(),
             stamped: 0,
+            first_measure: plan.scenario.first_measure(),
             run,
-            payload_bytes,
+            payload_bytes: plan.payload_bytes,
             first_client: clients.start,
             deliveries: Ledger::new(count, cast.streams_per_client()),
             answers: Ledger::new(count, 1),
@@ -128,7 +132,11 @@ impl Listening {
         self.usual_at = at;
         let payload = message.get(at..).unwrap_or_default();
         let length = self.payload_bytes.max(payload::MARK_BYTES);
-        let payload = payload.get(..length).ok_or(Unmarked::Corrupted)?;
+        let (payload, rest) = payload.split_at_checked(length).ok_or(Unmarked::Corrupted)?;
+        // A payload that has grown ends neither with its string nor with its message.
+        if rest.first().is_some_and(|byte| *byte != b'"') {
+            return Err(Unmarked::Corrupted);
+        }
         if let Some((bytes, mark)) = &self.last
             && bytes.as_slice() == payload
         {
@@ -199,12 +207,19 @@ impl Listening {
         let received_ns = stamp.received_ns();
         let latency_ns = received_ns.saturating_sub(mark.intended_ns);
         self.score.counts.measured_received += 1;
-        self.score.record(first, latency_ns);
-        self.second.record(latency_ns);
+        self.record_first(first, latency_ns);
         self.score.record(uncorrected, received_ns.saturating_sub(mark.sent_ns));
         if let Some(kernel_ns) = stamp.kernel_ns {
             self.score.record(user, stamp.user_ns.saturating_sub(mark.intended_ns));
             self.score.record(Measure::ReceiveLag, stamp.user_ns.saturating_sub(kernel_ns));
+        }
+    }
+
+    /// Records what may be the measure that the run is looked at for.
+    pub(crate) fn record_first(&mut self, measure: Measure, latency_ns: u64) {
+        self.score.record(measure, latency_ns);
+        if measure == self.first_measure {
+            self.second.record(latency_ns);
         }
     }
 

@@ -4,7 +4,7 @@
 //! between reads too, so that a broadcast that arrives at ten thousand clients delays no send.
 //!
 //! ```text
-//! Command::Connect .. Event::Progress .. Command::Run .. Event::Second .. Command::Finish .. Outcome
+//! Command::Connect .. Progress .. Command::Run .. Progress, Second .. Command::Finish .. Outcome
 //! ```
 
 mod cast;
@@ -13,6 +13,8 @@ mod input;
 mod links;
 mod listening;
 mod receiver;
+#[cfg(test)]
+mod recorded;
 mod sending;
 mod traffic;
 
@@ -32,12 +34,13 @@ use receiver::Receiver;
 use traffic::Traffic;
 
 use super::client::{Client, Dialect, Lane, Output};
-use super::clock::{Clock, thread_cpu_ns};
-use super::latency::{Measure, nanoseconds_of};
+use super::clock::{Clock, wall_offset_ns};
+use super::latency::{Measure, nanoseconds, nanoseconds_of};
 use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
 use super::target;
+use super::watch::thread_cpu;
 
 /// All clients of a shard.
 pub(crate) struct Crowd {
@@ -61,6 +64,8 @@ pub(crate) struct Crowd {
     backlog_max: u64,
     /// When slow clients read again.
     slow_read_ns: u64,
+    /// When the first sends of a closed loop are due.
+    closed_begin_ns: u64,
     commands: Commands<Command>,
     events: Box<dyn FnMut(Event) + Send>,
 }
@@ -134,10 +139,10 @@ impl Crowd {
         Ok(Self {
             connects: Connects::new(None, plan.at_once, timeout_ns),
             traffic: Traffic::new(&part, &cast, &dialect.namespace),
-            listening: Listening::new(part.run, plan.payload_bytes, clients, &cast),
+            listening: Listening::new(part.run, plan, clients, &cast),
             cast,
             dialect,
-            clock: Clock::new(),
+            clock: Clock::new(wall_offset_ns()),
             links,
             members,
             outputs: Vec::new(),
@@ -148,6 +153,7 @@ impl Crowd {
             telling: Telling { progress_ns: u64::MAX, second: 0 },
             backlog_max: 0,
             slow_read_ns: u64::MAX,
+            closed_begin_ns: u64::MAX,
             commands,
             events,
             part,
@@ -169,7 +175,7 @@ impl Crowd {
             }
             self.act(now);
             self.tell(now);
-            self.links.wait(&mut events, self.next_at())?;
+            self.links.wait(&mut events, now, self.next_at())?;
             let ready = u64::try_from(events.iter().count()).unwrap_or(u64::MAX);
             self.backlog_max = self.backlog_max.max(ready);
             for (index, event) in events.iter().enumerate() {
@@ -188,7 +194,10 @@ impl Crowd {
     fn take_commands(&mut self, now: u64) -> Next {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Connect { epoch_ns }) => self.begin_connecting(now, epoch_ns),
+                Ok(Command::Connect { epoch_ns, wall_offset_ns }) => {
+                    self.clock = Clock::new(wall_offset_ns);
+                    self.begin_connecting(now, epoch_ns);
+                }
                 Ok(Command::Run { begin_ns, measure_ns, end_ns, members }) => {
                     self.begin_run(begin_ns, measure_ns, end_ns, members);
                 }
@@ -265,6 +274,7 @@ impl Crowd {
             .min(self.traffic.next_departure_at())
             .min(self.telling.progress_ns)
             .min(self.slow_read_ns)
+            .min(self.closed_begin_ns)
     }
 
     fn finish(&mut self) {
@@ -290,6 +300,10 @@ impl Crowd {
         let (all, here) = (self.cast.passing(), self.clients());
         all.start.max(here.start)..all.end.min(here.end)
     }
+}
+
+fn thread_cpu_ns() -> u64 {
+    nanoseconds(thread_cpu())
 }
 
 impl Member {

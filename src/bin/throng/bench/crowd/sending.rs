@@ -11,6 +11,7 @@ use super::{
 };
 use crate::bench::client::Ending;
 use crate::bench::plan::{Pacing, Scenario};
+use crate::bench::shard::Event;
 
 impl Crowd {
     /// Does all that is due.
@@ -25,6 +26,8 @@ impl Crowd {
             let intended_ns = self.traffic.next_send_at();
             self.traffic.advance_sends();
             if let Some(turn) = self.traffic.take_turn() {
+                // Of many that are due, the last is sent later than the first.
+                let now = self.clock.refresh();
                 self.send(turn, intended_ns, now);
             }
         }
@@ -32,6 +35,9 @@ impl Crowd {
             let intended_ns = self.traffic.next_departure_at();
             self.traffic.advance_departures();
             self.depart(intended_ns);
+        }
+        if self.closed_begin_ns <= now {
+            self.begin_closed();
         }
         if self.slow_read_ns <= now {
             self.slow_read_ns = now.saturating_add(SLOW_READ_NS);
@@ -46,6 +52,11 @@ impl Crowd {
         end_ns: u64,
         members: Vec<u64>,
     ) {
+        // What others send meanwhile would be received, and not measured.
+        if self.clock.refresh() > begin_ns {
+            let why = "a part of the generator began too late: the machine is too busy";
+            (self.events)(Event::Failed(why.to_owned()));
+        }
         self.window.measure_ns = measure_ns;
         self.window.end_ns = end_ns;
         self.window.cpu = MeasuredCpu::Before;
@@ -56,16 +67,23 @@ impl Crowd {
         if self.has_slow_readers() {
             self.slow_read_ns = begin_ns;
         }
-        if let Pacing::Closed { in_flight } = self.traffic.pacing {
-            let turns = match self.traffic.sends {
-                Sends::Nothing => 0,
-                Sends::Broadcasts => 1,
-                Sends::Echoes | Sends::Acks => self.part.clients,
-            };
-            for turn in 0..turns {
-                for _ in 0..in_flight {
-                    self.send_now(turn);
-                }
+        if let Pacing::Closed { .. } = self.traffic.pacing {
+            self.closed_begin_ns = begin_ns;
+        }
+    }
+
+    /// The first sends of a closed loop; answers bring about all others.
+    fn begin_closed(&mut self) {
+        self.closed_begin_ns = u64::MAX;
+        let Pacing::Closed { in_flight } = self.traffic.pacing else { return };
+        let turns = match self.traffic.sends {
+            Sends::Nothing => 0,
+            Sends::Broadcasts => 1,
+            Sends::Echoes | Sends::Acks => self.part.clients,
+        };
+        for turn in 0..turns {
+            for _ in 0..in_flight {
+                self.send_now(turn);
             }
         }
     }

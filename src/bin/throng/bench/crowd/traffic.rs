@@ -76,7 +76,7 @@ impl Traffic {
     /// Sends are due from now on.
     pub(crate) fn begin(&mut self, part: &Part, begin_ns: u64, measure_ns: u64, end_ns: u64) {
         let Plan { seed, rate, scenario, .. } = &part.plan;
-        let seed = seed.wrapping_add(u64::from(part.run));
+        let seed = *seed;
         self.end_ns = end_ns;
         let rate = match (part.duty, scenario) {
             (Duty::Ask, Scenario::Mixed { ask_rate, .. }) => Some(*ask_rate),

@@ -8,7 +8,7 @@
 use super::axis::{Axis, Scale};
 use super::bars::{Bars, Row};
 use super::chart::{Chart, Series, Size, Stroke, standalone};
-use super::figure::{Figure, Point, latency, main_measure};
+use super::figure::{Figure, Point, latency};
 use super::rounds::{Group, groups};
 use super::units;
 use crate::bench::latency::{Latencies, Measure};
@@ -64,7 +64,7 @@ pub(crate) fn of_report(report: &Report) -> Vec<Drawing> {
         }
     };
     add("load", steps(report));
-    let main = main_measure(&report.plan.scenario);
+    let main = report.plan.scenario.first_measure();
     add("percentiles", percentiles(report, main));
     if main == Measure::RoundTrip {
         // Where broadcasts run beside the questions.
@@ -81,7 +81,7 @@ pub(crate) fn of_report(report: &Report) -> Vec<Drawing> {
 
 /// The charts that set labels side by side.
 pub(crate) fn of_group(group: &Group<'_>) -> Vec<Drawing> {
-    let main = main_measure(&group.plan().scenario);
+    let main = group.plan().scenario.first_measure();
     let mut drawings = Vec::new();
     let mut lines = |name, chart: Chart| {
         if !chart.series.is_empty() {
@@ -155,7 +155,7 @@ fn percentiles(report: &Report, main: Measure) -> Chart {
 }
 
 fn over_time(report: &Report) -> Chart {
-    let main = interval_measure(report);
+    let main = report.plan.scenario.first_measure();
     let shown = [Point::P50, Point::P99, Point::Max];
     Chart {
         title: format!("{} over time", capital(main.title())),
@@ -342,7 +342,7 @@ fn group_percentiles(group: &Group<'_>, measure: Measure) -> Chart {
 
 fn group_over_time(group: &Group<'_>) -> Chart {
     let first = group.labels.iter().find_map(|rounds| rounds.valid.first());
-    let main = first.map_or(Measure::Delivery, |report| interval_measure(report));
+    let main = first.map_or(Measure::Delivery, |report| report.plan.scenario.first_measure());
     Chart {
         title: format!("{} p99 over time", capital(main.title())),
         description: "The p99 of each second of the first valid round of each label.".to_owned(),
@@ -386,12 +386,6 @@ fn bars(group: &Group<'_>, title: String, figures: &[Figure]) -> Option<Bars> {
         rows,
         show,
     })
-}
-
-/// What the percentiles of intervals are of: the first measure that a result tells.
-fn interval_measure(report: &Report) -> Measure {
-    let first = report.latencies.first();
-    first.map_or_else(|| main_measure(&report.plan.scenario), |latency| latency.measure)
 }
 
 fn labelled(

@@ -184,19 +184,6 @@ impl Point {
     }
 }
 
-/// The measure that a scenario is run for.
-pub(crate) fn main_measure(scenario: &Scenario) -> Measure {
-    match scenario {
-        Scenario::Connect | Scenario::Idle => Measure::Connect,
-        Scenario::Echo | Scenario::Ack | Scenario::Mixed { .. } => Measure::RoundTrip,
-        Scenario::Storm => Measure::Reconnect,
-        Scenario::Broadcast { .. }
-        | Scenario::Rooms { .. }
-        | Scenario::Slow { .. }
-        | Scenario::Churn { .. } => Measure::Delivery,
-    }
-}
-
 pub(crate) fn latency(report: &Report, measure: Measure) -> Option<&Latency> {
     report.latencies.iter().find(|latency| latency.measure == measure)
 }

@@ -73,6 +73,9 @@ fn several(body: &mut String, reports: &[Report], baseline: Option<&str>) {
         element(body, "p", "lead", &sentence(&describe::work(&report.plan)));
         verdict(body, report);
         command(body, report);
+        if reports.len() <= CHARTED_MAX {
+            drawings(body, &of_report(report));
+        }
         details(body, report);
         body.push_str("</details>\n");
     }
@@ -400,6 +403,8 @@ fn sentence(words: &str) -> String {
 
 const PAGE_STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+/// Of more results than these, each result's own charts would make the page too heavy.
+const CHARTED_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {

@@ -28,6 +28,7 @@ pub(crate) fn thread_cpu() -> Duration {
 }
 
 /// Processor time of all threads of this process, those that ended included.
+#[cfg(test)]
 pub(crate) fn process_cpu() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
@@ -44,8 +45,9 @@ mod tests {
     #[test]
     fn work_takes_time_of_its_thread_and_of_the_process() {
         let (thread, process) = (thread_cpu(), process_cpu());
-        while thread_cpu() < thread + Duration::from_millis(2) {}
-        assert!(process_cpu() >= process + Duration::from_millis(2));
+        while thread_cpu() < thread + Duration::from_millis(20) {}
+        // The clock of a process may be a tick behind that of its running thread.
+        assert!(process_cpu() >= process + Duration::from_millis(10));
     }
 
     #[test]

@@ -1,0 +1,187 @@
+//! Each scenario, transport and form of payload once, against a server without fault: the counts
+//! are the server's own.
+//!
+//! ```text
+//! throng bench rooms --rooms 3 --sizes zipf     expected = the sum of the members of each send
+//! ```
+
+use std::time::Duration;
+
+use rustix::process::{Signal, kill_process};
+
+use crate::run::{Bench, Outcome, assert_between};
+use crate::server::{Record, Script, ScriptedServer};
+
+fn run(scenario: &str, arguments: &str) -> (Outcome, Record) {
+    run_with(Script::new(), scenario, arguments)
+}
+
+fn run_with(script: Script, scenario: &str, arguments: &str) -> (Outcome, Record) {
+    let server = ScriptedServer::start(script);
+    let outcome = Bench::new(scenario, &server.url()).args(arguments).run();
+    let record = server.stop();
+    outcome.expect_valid();
+    assert_eq!(outcome.report["schema"], "throng-bench/1");
+    assert_eq!(
+        outcome.report["plan"]["scenario"].as_str().or_else(|| {
+            Some(outcome.report["plan"]["scenario"].as_object()?.keys().next()?.as_str())
+        }),
+        Some(scenario)
+    );
+    (outcome, record)
+}
+
+#[test]
+fn connect_tells_how_long_each_took() {
+    let (outcome, record) = run("connect", "--clients 40 --connect-rate 100 --duration 1s");
+    assert!(outcome.samples("connect").len() >= 40);
+    assert!(record.joined >= 40);
+    let per_second = outcome.decimal("/connections/per_second");
+    assert!(per_second > 0.0 && per_second < 130.0, "{per_second}");
+}
+
+#[test]
+fn idle_holds_its_connections() {
+    let (outcome, record) = run("idle", "--clients 30 --duration 1s");
+    assert_eq!((outcome.number("/connections/connected"), record.joined), (30, 30));
+    assert!(record.events.is_empty());
+}
+
+#[test]
+fn questions_are_answered_round_by_round() {
+    for scenario in ["echo", "ack"] {
+        for arguments in ["", "--binary", "--transport polling", "--transport upgrade"] {
+            let traffic = "--clients 5 --rate 100 --duration 1s --warmup 0s ".to_owned();
+            let (outcome, record) = run(scenario, &(traffic + arguments));
+            assert_eq!(outcome.number("/traffic/sent"), 100);
+            assert_eq!(outcome.number("/traffic/expected"), record.due());
+            assert_between(&outcome.samples("round-trip"), &record.latency_bounds());
+        }
+    }
+}
+
+#[test]
+fn broadcasts_go_over_every_transport_in_every_form() {
+    for arguments in [
+        "--transport polling",
+        "--transport upgrade",
+        "--transport polling --binary",
+        "--binary --payload 5000",
+        "--payload 70000",
+        "--namespace /news",
+        "--publishers 3",
+        "--threads 2",
+        "--workers 2",
+        "--stamps user",
+    ] {
+        let traffic = "--clients 10 --rate 20 --duration 1s --warmup 0s ".to_owned();
+        let (outcome, record) = run("broadcast", &(traffic + arguments));
+        assert_eq!(outcome.number("/traffic/sent"), 20, "{arguments}");
+        assert_eq!(record.due(), 200, "{arguments}");
+        assert_eq!(outcome.number("/traffic/received"), 200, "{arguments}");
+        assert_eq!(outcome.samples("delivery").len(), 200, "{arguments}");
+        assert_between(&outcome.samples("delivery"), &record.latency_bounds());
+    }
+}
+
+#[test]
+fn an_event_has_the_name_that_the_server_knows() {
+    let (outcome, record) = run_with(
+        Script::new().broadcasts("shout"),
+        "broadcast",
+        "--clients 5 --rate 20 --duration 1s --warmup 0s --event shout",
+    );
+    assert_eq!(outcome.number("/traffic/received"), 100);
+    assert_eq!(record.events("shout").count(), 20);
+}
+
+#[test]
+fn rooms_expect_as_many_as_have_joined() {
+    for sizes in ["equal", "zipf"] {
+        let traffic = "--clients 20 --rooms 4 --rate 40 --duration 1s --warmup 0s --sizes ";
+        let (outcome, record) = run("rooms", &(traffic.to_owned() + sizes));
+        assert_eq!(record.events("room").count(), 40);
+        assert_eq!(outcome.number("/traffic/sent"), 40);
+        assert_eq!(outcome.number("/traffic/expected"), record.due());
+        assert_eq!(outcome.number("/traffic/received"), record.due());
+        assert_between(&outcome.samples("delivery"), &record.latency_bounds());
+    }
+}
+
+#[test]
+fn mixed_tells_both_deliveries_and_round_trips() {
+    let (outcome, record) =
+        run("mixed", "--clients 20 --rate 10 --askers 4 --ask-rate 50 --duration 1s --warmup 0s");
+    assert_eq!(record.events("chat").count(), 10);
+    let asked = record.events("ack-echo").count();
+    assert_eq!(asked, 50);
+    assert_eq!(outcome.samples("round-trip").len(), asked);
+    assert!(outcome.samples("delivery").len() as u64 >= 10 * 20);
+}
+
+#[test]
+fn slow_readers_are_judged_by_nobody_and_slow_down_nobody() {
+    let (outcome, record) =
+        run("slow", "--clients 20 --share 0.2 --rate 40 --payload 4096 --duration 1s --warmup 0s");
+    assert_eq!(record.events("chat").count(), 40);
+    assert_eq!(outcome.number("/traffic/expected"), 16 * 40);
+    assert_eq!(outcome.number("/traffic/received"), 16 * 40);
+}
+
+#[test]
+fn churn_keeps_those_who_stay_complete() {
+    let (outcome, record) = run(
+        "churn",
+        "--clients 20 --share 0.5 --churn-rate 20 --rate 40 --duration 2s --warmup 0s",
+    );
+    assert_eq!(record.events("chat").count(), 80);
+    assert_eq!(outcome.number("/traffic/expected"), 10 * 80);
+    assert_eq!(outcome.number("/traffic/received"), 10 * 80);
+    let reconnected = outcome.number("/connections/reconnected");
+    assert!((20..=60).contains(&reconnected), "{reconnected}");
+    assert!(record.joined >= 20 + reconnected);
+}
+
+#[test]
+fn a_storm_brings_everybody_back() {
+    let (outcome, record) = run("storm", "--clients 30 --duration 2s");
+    assert_eq!(outcome.number("/connections/reconnected"), 30);
+    assert_eq!(outcome.samples("reconnect").len(), 30);
+    assert_eq!(record.joined, 60);
+}
+
+#[test]
+fn an_interrupted_run_tells_what_it_has_and_is_invalid() {
+    let server = ScriptedServer::start(Script::new());
+    let running = Bench::new("broadcast", &server.url())
+        .args("--clients 5 --rate 50 --duration 30s --warmup 0s")
+        .start();
+    server.wait_for_events(30);
+    kill_process(running.pid(), Signal::INT).unwrap();
+    let outcome = running.wait();
+    let record = server.stop();
+    outcome.expect_invalid("interrupt");
+    assert_eq!(outcome.faults(), [0; 5]);
+    assert_eq!(outcome.number("/traffic/received"), record.due());
+}
+
+#[test]
+fn the_same_command_is_in_the_report() {
+    let server = ScriptedServer::start(
+        Script::new().heartbeat(Duration::from_secs(25), Duration::from_secs(20)),
+    );
+    let outcome = Bench::new("broadcast", &server.url())
+        .args("--clients 3 --duration 1s --label proof --seed 9")
+        .run();
+    outcome.expect_valid();
+    let command: Vec<_> = outcome.report["command"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|word| word.as_str())
+        .collect();
+    assert!(command.windows(2).any(|pair| pair == ["--seed", "9"]), "{command:?}");
+    assert_eq!(outcome.report["label"], "proof");
+    assert_eq!(outcome.report["plan"]["seed"], 9);
+    assert_eq!(outcome.report["plan"]["clients"], 3);
+}
