@@ -4,7 +4,7 @@
 //! the same messages are lines of JSON.
 //!
 //! ```text
-//! > {"connect":{..}}   < {"progress":{"connected":500,..}}   > {"run":{..}}   > "finish"   < {"outcome"}
+//! > {"connect":{..}}   < {"progress":{..}}   > {"run":{..}}   > "finish"   < {"outcome":{..}}
 //! ```
 
 use serde::{Deserialize, Serialize};
