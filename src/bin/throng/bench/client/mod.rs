@@ -7,14 +7,18 @@
 //! Output::Open(Main)  ..  < 101  < 0{..}  > 40  < 40{..}  Event::Connected  < 42["chat","~tb1.."]
 //! ```
 
+mod answer;
 mod frame;
+mod polling;
+mod upgrade;
 mod websocket;
 
 use std::fmt;
 
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use super::plan::{Plan, Protocol};
+use super::plan::{Plan, Protocol, Transport};
+use polling::Polling;
 use websocket::Websocket;
 
 pub(crate) use frame::MESSAGE_BYTES_MAX;
@@ -22,7 +26,15 @@ pub(crate) use frame::MESSAGE_BYTES_MAX;
 /// One client.
 #[derive(Debug)]
 pub(crate) struct Client {
-    machine: Websocket,
+    machine: Machine,
+}
+
+/// What a client speaks over.
+#[derive(Debug)]
+enum Machine {
+    Websocket(Websocket),
+    /// Over long-polling, for good or until it is upgraded.
+    Polling(Box<Polling>),
 }
 
 /// Which of a client's connections.
@@ -47,8 +59,10 @@ pub(crate) enum Output {
 /// What a client was told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
-    /// The namespace has let it in.
+    /// The namespace has let it in; a client that upgrades is upgraded too.
     Connected,
+    /// The namespace has let it in, but its upgrade was refused: it stays on long-polling.
+    NotUpgraded,
     /// A Socket.IO packet, its type and namespace in front; a bare message on a bare WebSocket.
     Packet(&'a [u8]),
     /// A binary attachment of the packet before.
@@ -81,6 +95,7 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct Dialect {
     pub(crate) protocol: Protocol,
+    pub(crate) transport: Transport,
     /// Host and port, as the `Host` header has it.
     pub(crate) host: String,
     /// Path and the beginning of the query, as in `/socket.io/?EIO=4`.
@@ -102,25 +117,44 @@ impl Dialect {
             "/" => String::new(),
             namespace => format!("{namespace},"),
         };
-        Self { protocol: plan.protocol, host: host.to_owned(), target, namespace }
+        let Plan { protocol, transport, .. } = *plan;
+        Self { protocol, transport, host: host.to_owned(), target, namespace }
     }
 }
 
 impl Client {
     /// A client that isn't connected; the mask is for all its frames.
     pub(crate) fn new(mask: [u8; 4]) -> Self {
-        Self { machine: Websocket::new(mask) }
+        Self { machine: Machine::Websocket(Websocket::new(mask)) }
     }
 
     /// Begins to connect.
-    pub(crate) fn connect(&mut self, outputs: &mut Vec<Output>) {
-        self.machine.reset();
-        outputs.push(Output::Open(Lane::Main));
+    pub(crate) fn connect(&mut self, dialect: &Dialect, outputs: &mut Vec<Output>) {
+        let mask = match &self.machine {
+            Machine::Websocket(websocket) => websocket.mask(),
+            Machine::Polling(polling) => polling.mask(),
+        };
+        match dialect.transport {
+            Transport::Websocket => {
+                self.machine = Machine::Websocket(Websocket::new(mask));
+                outputs.push(Output::Open(Lane::Main));
+            }
+            Transport::Polling | Transport::Upgrade => {
+                let mut polling = Box::new(Polling::new(mask));
+                polling.connect(outputs);
+                self.machine = Machine::Polling(polling);
+            }
+        }
     }
 
     /// A lane that was asked for is open.
     pub(crate) fn handle_open(&mut self, dialect: &Dialect, lane: Lane, outputs: &mut Vec<Output>) {
-        outputs.push(Output::Write(lane, self.machine.request(dialect, "")));
+        match &mut self.machine {
+            Machine::Websocket(_) => {
+                outputs.push(Output::Write(lane, Websocket::request(dialect, "")));
+            }
+            Machine::Polling(polling) => polling.handle_open(dialect, lane, outputs),
+        }
     }
 
     /// Takes what a lane received; returns how many bytes need not be shown again.
@@ -132,7 +166,36 @@ impl Client {
         outputs: &mut Vec<Output>,
         sink: &mut impl FnMut(Event<'_>),
     ) -> Result<usize, Ending> {
-        self.machine.handle_input(dialect, lane, input, outputs, sink)
+        match &mut self.machine {
+            Machine::Websocket(websocket) => {
+                websocket.handle_input(dialect, lane, input, outputs, sink)
+            }
+            Machine::Polling(polling) => {
+                let taken = polling.handle_input(dialect, lane, input, outputs, sink)?;
+                if let Some(websocket) = polling.upgraded() {
+                    self.machine = Machine::Websocket(websocket);
+                }
+                Ok(taken)
+            }
+        }
+    }
+
+    /// A lane was ended by the server, has broken or couldn't be opened; `is_midway` when a part of
+    /// something had come. An error is the end of the session; otherwise it goes on.
+    pub(crate) fn handle_end(
+        &mut self,
+        dialect: &Dialect,
+        (lane, is_midway): (Lane, bool),
+        ending: Ending,
+        outputs: &mut Vec<Output>,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> Result<(), Ending> {
+        match &mut self.machine {
+            Machine::Websocket(_) => Err(ending),
+            Machine::Polling(polling) => {
+                polling.handle_end(dialect, (lane, is_midway), ending, outputs, sink)
+            }
+        }
     }
 
     /// Sends a Socket.IO packet, or on a bare WebSocket a message, with its attachment.
@@ -143,8 +206,29 @@ impl Client {
         attachment: Option<&[u8]>,
         outputs: &mut Vec<Output>,
     ) {
-        let bytes = self.machine.frames(dialect, packet, attachment);
-        outputs.push(Output::Write(Lane::Main, bytes));
+        match &mut self.machine {
+            Machine::Websocket(websocket) => {
+                let bytes = websocket.frames(dialect, packet, attachment);
+                outputs.push(Output::Write(websocket.lane(), bytes));
+            }
+            Machine::Polling(polling) => polling.send(dialect, packet, attachment, outputs),
+        }
+    }
+
+    /// Bytes of packets that wait for their turn here, before any connection has them.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        match &self.machine {
+            Machine::Websocket(_) => 0,
+            Machine::Polling(polling) => polling.waiting_bytes(),
+        }
+    }
+
+    /// The lane that events come by.
+    pub(crate) fn event_lane(&self) -> Lane {
+        match &self.machine {
+            Machine::Websocket(websocket) => websocket.lane(),
+            Machine::Polling(_) => Lane::Main,
+        }
     }
 }
 
