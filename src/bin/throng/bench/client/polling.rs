@@ -420,3 +420,168 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
+
+#[cfg(test)]
+mod tests {
+    use crate::bench::client::tests::{Trial, dialect, get, ok, post};
+    use crate::bench::plan::Transport;
+
+    use super::*;
+
+    fn joined() -> Trial {
+        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        trial.join();
+        trial
+    }
+
+    #[test]
+    fn a_session_is_opened_joined_and_polled_byte_by_byte() {
+        let mut trial = Trial::new(dialect(Transport::Polling, "/chat"));
+        trial.connect(&["open main"]);
+        trial.open(Lane::Main, &[&get("")]);
+        let opened = "0{\"sid\":\"a-b_1\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,\
+                      \"pingTimeout\":20000,\"maxPayload\":1000000}";
+        trial.take(Lane::Main, &ok(opened), &["open post", &get("&sid=a-b_1")]);
+        trial.open(Lane::Post, &[&post("&sid=a-b_1", "40/chat,")]);
+        trial.take(Lane::Post, &ok("ok"), &[]);
+        assert!(trial.events.is_empty());
+        let joined = "40/chat,{\"sid\":\"x\"}\x1e42/chat,[\"chat\",\"one\"]\x1e6";
+        trial.take(Lane::Main, &ok(joined), &[&get("&sid=a-b_1")]);
+        assert_eq!(trial.events, ["connected", "packet 2/chat,[\"chat\",\"one\"]"]);
+    }
+
+    #[test]
+    fn chunked_answers_are_read_as_well() {
+        let mut trial = joined();
+        let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                      5\r\n42[\"a\r\n3\r\n\"]\x1e\r\n1\r\n6\r\n0\r\n\r\n";
+        trial.take(Lane::Main, answer, &[&get("&sid=x")]);
+        assert_eq!(trial.events, ["packet 2[\"a\"]"]);
+    }
+
+    #[test]
+    fn pings_are_answered_by_post_and_attachments_come_in_base64() {
+        let mut trial = joined();
+        let answer = ok("2\x1e451-[\"a\",{\"_placeholder\":true,\"num\":0}]\x1ebAQIDBA==");
+        trial.take(Lane::Main, &answer, &[&post("&sid=x", "3"), &get("&sid=x")]);
+        let packet = "packet 51-[\"a\",{\"_placeholder\":true,\"num\":0}]";
+        assert_eq!(trial.events, ["ping", packet, "attachment [1, 2, 3, 4]"]);
+    }
+
+    #[test]
+    fn one_post_is_on_its_way_at_a_time_and_what_waits_is_joined() {
+        let mut trial = joined();
+        trial.send("2[\"a\"]", None, &[&post("&sid=x", "42[\"a\"]")]);
+        trial.send("51-[\"b\",{\"_placeholder\":true,\"num\":0}]", Some(&[255, 0]), &[]);
+        trial.send("2[\"c\"]", None, &[]);
+        // 39 + 1 + 5 + 1 + 7 bytes.
+        assert_eq!(trial.client.waiting_bytes(), 53);
+        let body = "451-[\"b\",{\"_placeholder\":true,\"num\":0}]\x1eb/wA=\x1e42[\"c\"]";
+        trial.take(Lane::Post, &ok("ok"), &[&post("&sid=x", body)]);
+        assert_eq!(trial.client.waiting_bytes(), 0);
+        trial.take(Lane::Post, &ok("ok"), &[]);
+    }
+
+    #[test]
+    fn a_body_is_as_large_as_the_server_takes() {
+        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        trial.connect(&["open main"]);
+        trial.open(Lane::Main, &[&get("")]);
+        let opened = "0{\"sid\":\"x\",\"upgrades\":[],\"maxPayload\":9}";
+        trial.take(Lane::Main, &ok(opened), &["open post", &get("&sid=x")]);
+        for packet in ["2[1]", "2[2]", "2[\"large\"]", "2[4]", "2[55]"] {
+            trial.send(packet, None, &[]);
+        }
+        // 40 and the first event are 8 bytes; two events of 5 bytes would be 11.
+        trial.open(Lane::Post, &[&post("&sid=x", "40\x1e42[1]")]);
+        for body in ["42[2]", "42[\"large\"]", "42[4]", "42[55]"] {
+            trial.take(Lane::Post, &ok("ok"), &[&post("&sid=x", body)]);
+        }
+        trial.take(Lane::Post, &ok("ok"), &[]);
+    }
+
+    #[test]
+    fn a_body_of_exactly_that_size_is_one_post() {
+        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        trial.connect(&["open main"]);
+        trial.open(Lane::Main, &[&get("")]);
+        let opened = "0{\"sid\":\"x\",\"upgrades\":[],\"maxPayload\":8}";
+        trial.take(Lane::Main, &ok(opened), &["open post", &get("&sid=x")]);
+        trial.send("2[1]", None, &[]);
+        trial.send("2[2]", None, &[]);
+        trial.open(Lane::Post, &[&post("&sid=x", "40\x1e42[1]")]);
+    }
+
+    #[test]
+    fn connections_closed_between_requests_are_opened_again() {
+        let mut trial = joined();
+        trial.end(Lane::Post, false, &["close post"]);
+        trial.send("2[\"a\"]", None, &["open post"]);
+        trial.open(Lane::Post, &[&post("&sid=x", "42[\"a\"]")]);
+        let last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+        trial.take(Lane::Post, last, &["close post"]);
+        let last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n6";
+        trial.take(Lane::Main, last, &["close main", "open main"]);
+        trial.open(Lane::Main, &[&get("&sid=x")]);
+        // What nobody asked for closes a connection, and is no answer to a later request.
+        trial.send("2[\"b\"]", None, &["open post"]);
+        trial.open(Lane::Post, &[&post("&sid=x", "42[\"b\"]")]);
+        trial.take(Lane::Post, &ok("ok"), &[]);
+        trial.take_begin(Lane::Post, "HTTP/1.1 408 Request Timeout\r\n\r\n", &["close post"]);
+    }
+
+    #[test]
+    fn a_post_that_met_a_closed_connection_is_made_again_once() {
+        let mut trial = joined();
+        let body = post("&sid=x", "42[\"a\"]");
+        trial.send("2[\"a\"]", None, &[&body]);
+        trial.send("2[\"b\"]", None, &[]);
+        trial.end(Lane::Post, false, &["close post", "open post"]);
+        trial.open(Lane::Post, &[&body]);
+        assert_eq!(trial.ending(Lane::Post, false), Ending::EndOfFile);
+    }
+
+    #[test]
+    fn an_end_amid_an_answer_or_a_held_poll_is_the_end() {
+        let mut trial = joined();
+        trial.send("2[\"a\"]", None, &[&post("&sid=x", "42[\"a\"]")]);
+        assert_eq!(trial.ending(Lane::Post, true), Ending::EndOfFile);
+        assert_eq!(joined().ending(Lane::Main, false), Ending::EndOfFile);
+        assert_eq!(joined().ending(Lane::Main, true), Ending::EndOfFile);
+    }
+
+    #[test]
+    fn closes_refusals_and_statuses_end_it() {
+        let fails = |answer: &str| joined().failure(Lane::Main, answer);
+        assert_eq!(fails(&ok("1")), Ending::Disconnected);
+        assert_eq!(fails(&ok("41")), Ending::Disconnected);
+        assert_eq!(fails(&ok("")), Ending::BadPacket);
+        assert_eq!(fails(&ok("b*")), Ending::BadPacket);
+        assert_eq!(fails(&ok("0{}")), Ending::BadPacket);
+        assert_eq!(fails("HTTP/1.1 400 Bad Request\r\n\r\n"), Ending::Status(400));
+        assert_eq!(fails("HTTP/1.1 200 OK\r\n\r\n"), Ending::BadResponse);
+        let mut trial = joined();
+        trial.send("2[]", None, &[&post("&sid=x", "42[]")]);
+        let status = trial.failure(Lane::Post, "HTTP/1.1 413 Payload Too Large\r\n\r\n");
+        assert_eq!(status, Ending::Status(413));
+        let opening = |answer: &str| {
+            let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+            trial.connect(&["open main"]);
+            trial.open(Lane::Main, &[&get("")]);
+            trial.failure(Lane::Main, answer)
+        };
+        assert_eq!(opening(&ok("0{\"sid\":\"\"}")), Ending::BadPacket);
+        assert_eq!(opening(&ok("0{\"upgrades\":[]}")), Ending::BadPacket);
+        assert_eq!(opening(&ok("42[]")), Ending::BadPacket);
+        assert_eq!(opening(&ok("0{\"sid\":\"x\"}\x1e44{}")), Ending::Refused);
+    }
+
+    #[test]
+    fn ids_are_escaped_as_in_a_url() {
+        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        trial.connect(&["open main"]);
+        trial.open(Lane::Main, &[&get("")]);
+        let opened = ok("0{\"sid\":\"a&b\\r\\n=/é\"}");
+        trial.take(Lane::Main, &opened, &["open post", &get("&sid=a%26b%0D%0A%3D%2F%C3%A9")]);
+    }
+}
