@@ -70,6 +70,16 @@ fn a_peak_is_found_over_each_transport() {
 }
 
 #[test]
+fn connections_that_the_server_closes_between_requests_cost_nothing() {
+    // Each of 20 clients posts twice a second, and in the second run just when its time is over.
+    for rate in ["40", "400"] {
+        let server = Server::start(&["--keep-alive-timeout", "50ms"]);
+        let report = server.run("ack", "polling", false, &["--rate", rate]);
+        assert_complete(&report, "polling");
+    }
+}
+
+#[test]
 fn a_server_that_offers_no_upgrade_makes_the_run_invalid() {
     let server = Server::start(&["--transports", "polling"]);
     let report = server.run("ack", "upgrade", false, &["--rate", "100"]);

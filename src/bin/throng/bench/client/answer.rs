@@ -38,6 +38,9 @@ enum Framing {
     Unbounded,
 }
 
+/// A body, and the bytes that it takes on the wire.
+type Body<'a> = (Cow<'a, [u8]>, usize);
+
 /// The answer that `input` begins with; `None` while a part of it is missing.
 ///
 /// A status other than 200 is an ending as soon as its head is there.
@@ -102,8 +105,8 @@ fn read_length(value: &[u8]) -> Result<usize, Ending> {
     digits.parse().map_err(|_| Ending::BadResponse)
 }
 
-/// A body in chunks, and the bytes that it takes; most have a single chunk, which is borrowed.
-fn read_chunks(input: &[u8]) -> Result<Option<(Cow<'_, [u8]>, usize)>, Ending> {
+/// A body in chunks; most have a single chunk, which is borrowed.
+fn read_chunks(input: &[u8]) -> Result<Option<Body<'_>>, Ending> {
     let mut body = Cow::Borrowed(&[][..]);
     let mut at = 0_usize;
     loop {

@@ -270,7 +270,7 @@ impl Polling {
                 sink(Event::Attachment(&attachment));
             }
             (Stage::Opening, [b'0', opened @ ..]) => {
-                self.handle_opened(dialect, opened, outputs)?
+                self.handle_opened(dialect, opened, outputs)?;
             }
             (Stage::Joining, [b'4', b'0', ..]) => {
                 self.stage = Stage::Joined;
