@@ -96,9 +96,7 @@ impl Measure {
             Self::RoundTripUncorrected => {
                 "from the actual send to the kernel's receipt of the answer"
             }
-            Self::Connect => {
-                "from the intended start of a connection to its being in, upgrade included"
-            }
+            Self::Connect => "from the intended start of a connection to its being connected",
             Self::Reconnect => "from the moment of the storm to being connected again",
             Self::ScheduleLag => "from the intended to the actual send: the generator's own delay",
             Self::ReceiveLag => "from the kernel's receipt to the generator's reading it",
