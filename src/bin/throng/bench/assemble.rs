@@ -128,6 +128,7 @@ fn connections(notes: &Notes, score: &Score) -> Connections {
         failures,
         pings: counts.pings,
         reconnected: counts.reconnected,
+        not_upgraded: counts.not_upgraded,
     }
 }
 

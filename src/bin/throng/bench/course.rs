@@ -39,7 +39,7 @@ impl Course {
         let (start, ceiling) = match traffic.vary {
             Varied::Rate => (rate_of(plan)?, None),
             Varied::Clients => {
-                let most = descriptors::clients_max(files, plan.transport);
+                let most = descriptors::clients_max(files, plan);
                 let shards = if plan.processes { plan.shards } else { 1 };
                 (f64::from(plan.clients), Some(f64::from(most.saturating_mul(shards))))
             }

@@ -32,7 +32,8 @@ pub(crate) enum Measure {
     RoundTripUserSpace,
     /// Actual send to the kernel's receipt of the answer.
     RoundTripUncorrected,
-    /// Intended start of a connection to its being connected.
+    /// Intended start of a connection to its being connected: let in by the namespace, and where
+    /// the transport is an upgrade, moved to the WebSocket too.
     Connect,
     /// The moment a client left, in churn or in a storm, to being connected again.
     Reconnect,

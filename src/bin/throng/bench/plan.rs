@@ -266,8 +266,11 @@ pub(crate) enum RoomSizes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Transport {
+    /// WebSocket from the beginning.
     Websocket,
+    /// Long-polling only.
     Polling,
+    /// Long-polling, then the upgrade: a client is connected when it is in and upgraded.
     Upgrade,
 }
 

@@ -107,6 +107,9 @@ pub(crate) struct Connections {
     pub(crate) pings: u64,
     /// Further connects in the run: by churn and storms.
     pub(crate) reconnected: u64,
+    /// Stayed on long-polling, as their upgrade was refused; not among the connects measured.
+    #[serde(default)]
+    pub(crate) not_upgraded: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -33,6 +33,8 @@ pub(crate) struct Counts {
     /// Of those that read slowly on purpose.
     pub(crate) slow_lost: u64,
     pub(crate) reconnected: u64,
+    /// Stayed on long-polling, as their upgrade was refused.
+    pub(crate) not_upgraded: u64,
     pub(crate) pings: u64,
     pub(crate) sent: u64,
     /// Deliveries or answers that what was sent has to bring.
@@ -134,6 +136,7 @@ impl Counts {
             lost,
             slow_lost,
             reconnected,
+            not_upgraded,
             pings,
             sent,
             expected,
@@ -154,6 +157,7 @@ impl Counts {
         self.lost += lost;
         self.slow_lost += slow_lost;
         self.reconnected += reconnected;
+        self.not_upgraded += not_upgraded;
         self.pings += pings;
         self.sent += sent;
         self.expected += expected;

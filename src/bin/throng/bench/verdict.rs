@@ -78,6 +78,12 @@ impl Findings {
                 connections.connected, connections.wanted
             ));
         }
+        if connections.not_upgraded > 0 {
+            self.invalid(format!(
+                "upgrades were refused, {} of them: these clients stayed on long-polling",
+                connections.not_upgraded
+            ));
+        }
         if connections.slow_lost > 0 {
             self.warn(format!(
                 "the server closed slow clients, {} of them: that is its right, and they are not \

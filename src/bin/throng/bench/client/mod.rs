@@ -7,14 +7,18 @@
 //! Output::Open(Main)  ..  < 101  < 0{..}  > 40  < 40{..}  Event::Connected  < 42["chat","~tb1.."]
 //! ```
 
+mod answer;
 mod frame;
+mod polling;
+mod upgrade;
 mod websocket;
 
 use std::fmt;
 
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use super::plan::{Plan, Protocol};
+use super::plan::{Plan, Protocol, Transport};
+use polling::Polling;
 use websocket::Websocket;
 
 pub(crate) use frame::MESSAGE_BYTES_MAX;
@@ -22,7 +26,15 @@ pub(crate) use frame::MESSAGE_BYTES_MAX;
 /// One client.
 #[derive(Debug)]
 pub(crate) struct Client {
-    machine: Websocket,
+    machine: Machine,
+}
+
+/// What a client speaks over.
+#[derive(Debug)]
+enum Machine {
+    Websocket(Websocket),
+    /// Over long-polling, for good or until it is upgraded.
+    Polling(Box<Polling>),
 }
 
 /// Which of a client's connections.
@@ -47,8 +59,10 @@ pub(crate) enum Output {
 /// What a client was told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
-    /// The namespace has let it in.
+    /// The namespace has let it in; a client that upgrades is upgraded too.
     Connected,
+    /// The namespace has let it in, but its upgrade was refused: it stays on long-polling.
+    NotUpgraded,
     /// A Socket.IO packet, its type and namespace in front; a bare message on a bare WebSocket.
     Packet(&'a [u8]),
     /// A binary attachment of the packet before.
@@ -81,6 +95,7 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct Dialect {
     pub(crate) protocol: Protocol,
+    pub(crate) transport: Transport,
     /// Host and port, as the `Host` header has it.
     pub(crate) host: String,
     /// Path and the beginning of the query, as in `/socket.io/?EIO=4`.
@@ -102,25 +117,44 @@ impl Dialect {
             "/" => String::new(),
             namespace => format!("{namespace},"),
         };
-        Self { protocol: plan.protocol, host: host.to_owned(), target, namespace }
+        let Plan { protocol, transport, .. } = *plan;
+        Self { protocol, transport, host: host.to_owned(), target, namespace }
     }
 }
 
 impl Client {
     /// A client that isn't connected; the mask is for all its frames.
     pub(crate) fn new(mask: [u8; 4]) -> Self {
-        Self { machine: Websocket::new(mask) }
+        Self { machine: Machine::Websocket(Websocket::new(mask)) }
     }
 
     /// Begins to connect.
-    pub(crate) fn connect(&mut self, outputs: &mut Vec<Output>) {
-        self.machine.reset();
-        outputs.push(Output::Open(Lane::Main));
+    pub(crate) fn connect(&mut self, dialect: &Dialect, outputs: &mut Vec<Output>) {
+        let mask = match &self.machine {
+            Machine::Websocket(websocket) => websocket.mask(),
+            Machine::Polling(polling) => polling.mask(),
+        };
+        match dialect.transport {
+            Transport::Websocket => {
+                self.machine = Machine::Websocket(Websocket::new(mask));
+                outputs.push(Output::Open(Lane::Main));
+            }
+            Transport::Polling | Transport::Upgrade => {
+                let mut polling = Box::new(Polling::new(mask));
+                polling.connect(outputs);
+                self.machine = Machine::Polling(polling);
+            }
+        }
     }
 
     /// A lane that was asked for is open.
     pub(crate) fn handle_open(&mut self, dialect: &Dialect, lane: Lane, outputs: &mut Vec<Output>) {
-        outputs.push(Output::Write(lane, self.machine.request(dialect, "")));
+        match &mut self.machine {
+            Machine::Websocket(_) => {
+                outputs.push(Output::Write(lane, Websocket::request(dialect, "")));
+            }
+            Machine::Polling(polling) => polling.handle_open(dialect, lane, outputs),
+        }
     }
 
     /// Takes what a lane received; returns how many bytes need not be shown again.
@@ -132,7 +166,36 @@ impl Client {
         outputs: &mut Vec<Output>,
         sink: &mut impl FnMut(Event<'_>),
     ) -> Result<usize, Ending> {
-        self.machine.handle_input(dialect, lane, input, outputs, sink)
+        match &mut self.machine {
+            Machine::Websocket(websocket) => {
+                websocket.handle_input(dialect, lane, input, outputs, sink)
+            }
+            Machine::Polling(polling) => {
+                let taken = polling.handle_input(dialect, lane, input, outputs, sink)?;
+                if let Some(websocket) = polling.upgraded() {
+                    self.machine = Machine::Websocket(websocket);
+                }
+                Ok(taken)
+            }
+        }
+    }
+
+    /// A lane was ended by the server, has broken or couldn't be opened; `is_midway` when a part of
+    /// something had come. An error is the end of the session; otherwise it goes on.
+    pub(crate) fn handle_end(
+        &mut self,
+        dialect: &Dialect,
+        (lane, is_midway): (Lane, bool),
+        ending: Ending,
+        outputs: &mut Vec<Output>,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> Result<(), Ending> {
+        match &mut self.machine {
+            Machine::Websocket(_) => Err(ending),
+            Machine::Polling(polling) => {
+                polling.handle_end(dialect, (lane, is_midway), ending, outputs, sink)
+            }
+        }
     }
 
     /// Sends a Socket.IO packet, or on a bare WebSocket a message, with its attachment.
@@ -143,8 +206,29 @@ impl Client {
         attachment: Option<&[u8]>,
         outputs: &mut Vec<Output>,
     ) {
-        let bytes = self.machine.frames(dialect, packet, attachment);
-        outputs.push(Output::Write(Lane::Main, bytes));
+        match &mut self.machine {
+            Machine::Websocket(websocket) => {
+                let bytes = websocket.frames(dialect, packet, attachment);
+                outputs.push(Output::Write(websocket.lane(), bytes));
+            }
+            Machine::Polling(polling) => polling.send(dialect, packet, attachment, outputs),
+        }
+    }
+
+    /// Bytes of packets that wait for their turn here, before any connection has them.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        match &self.machine {
+            Machine::Websocket(_) => 0,
+            Machine::Polling(polling) => polling.waiting_bytes(),
+        }
+    }
+
+    /// The lane that events come by.
+    pub(crate) fn event_lane(&self) -> Lane {
+        match &self.machine {
+            Machine::Websocket(websocket) => websocket.lane(),
+            Machine::Polling(_) => Lane::Main,
+        }
     }
 }
 
@@ -167,3 +251,206 @@ impl fmt::Display for Ending {
 
 const TEXT: OpCode = OpCode::Data(Data::Text);
 const BINARY: OpCode = OpCode::Data(Data::Binary);
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A client whose outputs are written out as text, such as `open main` or `main GET ..`, and
+    /// which gets its input byte by byte.
+    pub(crate) struct Trial {
+        pub(crate) client: Client,
+        pub(crate) dialect: Dialect,
+        pub(crate) events: Vec<String>,
+    }
+
+    pub(crate) fn dialect(transport: Transport, namespace: &str) -> Dialect {
+        let namespace = if namespace == "/" { String::new() } else { format!("{namespace},") };
+        Dialect {
+            protocol: Protocol::SocketIo,
+            transport,
+            host: "localhost:3000".to_owned(),
+            target: "/socket.io/?EIO=4".to_owned(),
+            namespace,
+        }
+    }
+
+    /// An answer with a body.
+    pub(crate) fn ok(body: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    /// A poll, as an output.
+    pub(crate) fn get(sid: &str) -> String {
+        format!(
+            "main GET /socket.io/?EIO=4&transport=polling{sid} HTTP/1.1\\r\\n\
+             Host: localhost:3000\\r\\nAccept: */*\\r\\n\\r\\n"
+        )
+    }
+
+    /// A POST, as an output.
+    pub(crate) fn post(sid: &str, body: &str) -> String {
+        format!(
+            "post POST /socket.io/?EIO=4&transport=polling{sid} HTTP/1.1\\r\\n\
+             Host: localhost:3000\\r\\nAccept: */*\\r\\n\
+             Content-Type: text/plain;charset=UTF-8\\r\\nContent-Length: {}\\r\\n\\r\\n{}",
+            body.len(),
+            body.as_bytes().escape_ascii(),
+        )
+        .replace("\\\"", "\"")
+    }
+
+    impl Trial {
+        pub(crate) fn new(dialect: Dialect) -> Self {
+            Self { client: Client::new([1, 2, 3, 4]), dialect, events: Vec::new() }
+        }
+
+        /// Connects a polling client with the id `x`; its POST connection has served already.
+        pub(crate) fn join(&mut self) {
+            self.connect(&["open main"]);
+            self.open(Lane::Main, &[&get("")]);
+            let opened = ok("0{\"sid\":\"x\",\"upgrades\":[],\"maxPayload\":1000}");
+            self.take(Lane::Main, &opened, &["open post", &get("&sid=x")]);
+            self.open(Lane::Post, &[&post("&sid=x", "40")]);
+            self.take(Lane::Post, &ok("ok"), &[]);
+            self.take(Lane::Main, &ok("40{\"sid\":\"y\"}"), &[&get("&sid=x")]);
+            assert_eq!(std::mem::take(&mut self.events), ["connected"]);
+        }
+
+        pub(crate) fn connect(&mut self, expected: &[&str]) {
+            let mut outputs = Vec::new();
+            self.client.connect(&self.dialect, &mut outputs);
+            assert_eq!(shown(&outputs), expected);
+        }
+
+        pub(crate) fn open(&mut self, lane: Lane, expected: &[&str]) {
+            let mut outputs = Vec::new();
+            self.client.handle_open(&self.dialect, lane, &mut outputs);
+            assert_eq!(shown(&outputs), expected);
+        }
+
+        pub(crate) fn send(&mut self, packet: &str, attachment: Option<&[u8]>, expected: &[&str]) {
+            let mut outputs = Vec::new();
+            self.client.send(&self.dialect, packet.as_bytes(), attachment, &mut outputs);
+            assert_eq!(shown(&outputs), expected);
+        }
+
+        /// HTTP as it is, anything else as a text frame; nothing may follow before the last byte.
+        pub(crate) fn take(&mut self, lane: Lane, input: &str, expected: &[&str]) {
+            if lane == Lane::Probe && !input.starts_with("HTTP") {
+                let length = u8::try_from(input.len()).expect("a short frame");
+                assert!(length < 126);
+                let frame = [&[0x81, length], input.as_bytes()].concat();
+                self.take_bytes(lane, &frame, expected);
+            } else {
+                self.take_bytes(lane, input.as_bytes(), expected);
+            }
+        }
+
+        pub(crate) fn take_bytes(&mut self, lane: Lane, input: &[u8], expected: &[&str]) {
+            let (outputs, begin) = self.take_until(lane, input, |outputs| !outputs.is_empty());
+            assert_eq!(shown(&outputs), expected);
+            assert!(expected.is_empty() || begin == input.len(), "{begin} bytes brought it");
+        }
+
+        /// What is refused may be refused before its last byte.
+        pub(crate) fn take_begin(&mut self, lane: Lane, input: &str, expected: &[&str]) {
+            let (outputs, _) =
+                self.take_until(lane, input.as_bytes(), |outputs| !outputs.is_empty());
+            assert_eq!(shown(&outputs), expected);
+        }
+
+        pub(crate) fn failure(&mut self, lane: Lane, input: &str) -> Ending {
+            let input = input.as_bytes();
+            self.read(lane, input, &mut Vec::new()).expect_err("an ending")
+        }
+
+        pub(crate) fn end(&mut self, lane: Lane, is_midway: bool, expected: &[&str]) {
+            let mut outputs = Vec::new();
+            assert_eq!(self.lose(lane, is_midway, &mut outputs), Ok(()));
+            assert_eq!(shown(&outputs), expected);
+        }
+
+        pub(crate) fn ending(&mut self, lane: Lane, is_midway: bool) -> Ending {
+            self.lose(lane, is_midway, &mut Vec::new()).expect_err("an ending")
+        }
+
+        fn lose(
+            &mut self,
+            lane: Lane,
+            is_midway: bool,
+            outputs: &mut Vec<Output>,
+        ) -> Result<(), Ending> {
+            let Self { client, dialect, events } = self;
+            let lost = (lane, is_midway);
+            let mut sink = |event: Event<'_>| events.push(told(&event));
+            client.handle_end(dialect, lost, Ending::EndOfFile, outputs, &mut sink)
+        }
+
+        /// Shows a growing part of the input until something follows or it ends.
+        fn take_until(
+            &mut self,
+            lane: Lane,
+            input: &[u8],
+            is_enough: impl Fn(&[Output]) -> bool,
+        ) -> (Vec<Output>, usize) {
+            let (mut outputs, mut at) = (Vec::new(), 0);
+            for end in 1..=input.len() {
+                at += self.read(lane, &input[at..end], &mut outputs).expect("no ending");
+                if is_enough(&outputs) {
+                    return (outputs, end);
+                }
+            }
+            assert_eq!(at, input.len(), "all of it is taken");
+            (outputs, input.len())
+        }
+
+        fn read(
+            &mut self,
+            lane: Lane,
+            input: &[u8],
+            outputs: &mut Vec<Output>,
+        ) -> Result<usize, Ending> {
+            let Self { client, dialect, events } = self;
+            let mut sink = |event: Event<'_>| events.push(told(&event));
+            client.handle_input(dialect, lane, input, outputs, &mut sink)
+        }
+    }
+
+    fn told(event: &Event<'_>) -> String {
+        match event {
+            Event::Connected => "connected".to_owned(),
+            Event::NotUpgraded => "not upgraded".to_owned(),
+            Event::Packet(packet) => format!("packet {}", String::from_utf8_lossy(packet)),
+            Event::Attachment(bytes) => format!("attachment {bytes:?}"),
+            Event::Ping => "ping".to_owned(),
+        }
+    }
+
+    fn shown(outputs: &[Output]) -> Vec<String> {
+        let name = |lane: &Lane| format!("{lane:?}").to_lowercase();
+        let show = |output: &Output| match output {
+            Output::Open(lane) => format!("open {}", name(lane)),
+            Output::Close(lane) => format!("close {}", name(lane)),
+            Output::Write(lane, bytes) => {
+                format!("{} {}", name(lane), bytes.escape_ascii()).replace("\\\"", "\"")
+            }
+        };
+        outputs.iter().map(show).collect()
+    }
+
+    #[test]
+    fn a_client_is_small() {
+        assert!(size_of::<Client>() <= 24);
+    }
+
+    #[test]
+    fn a_client_that_comes_back_begins_anew() {
+        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        trial.join();
+        trial.send("2[]", None, &[&post("&sid=x", "42[]")]);
+        trial.send("2[]", None, &[]);
+        trial.join();
+        assert_eq!(trial.client.waiting_bytes(), 0);
+    }
+}

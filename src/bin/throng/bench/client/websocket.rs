@@ -1,4 +1,4 @@
-//! A client that speaks over one WebSocket from the beginning.
+//! A client that speaks over one WebSocket, from the beginning or after an upgrade.
 //!
 //! ```text
 //! > GET /socket.io/?EIO=4&transport=websocket   < 101   < 0{"sid":..}   > 40   < 40{"sid":..}
@@ -6,6 +6,7 @@
 
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::answer::next_head;
 use super::frame::{Frame, next_frame, push_frame};
 use super::{BINARY, Dialect, Ending, Event, Lane, MESSAGE_BYTES_MAX, Output, TEXT};
 use crate::bench::plan::Protocol;
@@ -14,6 +15,8 @@ use crate::bench::plan::Protocol;
 #[derive(Debug)]
 pub(crate) struct Websocket {
     stage: Stage,
+    /// The one it came by: an upgrade leaves it where it probed.
+    lane: Lane,
     mask: [u8; 4],
     /// The message that is coming in frames.
     message: Option<Box<Fragments>>,
@@ -39,16 +42,25 @@ enum Stage {
 
 impl Websocket {
     pub(crate) fn new(mask: [u8; 4]) -> Self {
-        Self { stage: Stage::Upgrading, mask, message: None }
+        Self { stage: Stage::Upgrading, lane: Lane::Main, mask, message: None }
     }
 
-    pub(crate) fn reset(&mut self) {
-        self.stage = Stage::Upgrading;
-        self.message = None;
+    /// What goes on with the session of a probe, which may still wait to be let in.
+    pub(crate) fn upgraded(mask: [u8; 4], is_joined: bool) -> Self {
+        let stage = if is_joined { Stage::Joined } else { Stage::Joining };
+        Self { stage, lane: Lane::Probe, mask, message: None }
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    pub(crate) fn mask(&self) -> [u8; 4] {
+        self.mask
     }
 
     /// The request for the upgrade; `sid` as in `&sid=..` for an existing session.
-    pub(crate) fn request(&self, dialect: &Dialect, sid: &str) -> Vec<u8> {
+    pub(crate) fn request(dialect: &Dialect, sid: &str) -> Vec<u8> {
         let transport = match dialect.protocol {
             Protocol::SocketIo => "&transport=websocket",
             Protocol::Websocket => "",
@@ -214,19 +226,10 @@ impl Websocket {
 }
 
 /// The bytes of the answer to an upgrade; `None` while a part of it is missing.
-fn read_upgrade(input: &[u8]) -> Result<Option<usize>, Ending> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut response = httparse::Response::new(&mut headers);
-    match response.parse(input) {
-        Ok(httparse::Status::Complete(bytes)) => match response.code {
-            Some(101) => Ok(Some(bytes)),
-            Some(status) => Err(Ending::Status(status)),
-            None => Err(Ending::BadResponse),
-        },
-        Ok(httparse::Status::Partial) if input.len() < HEAD_BYTES_MAX => Ok(None),
-        Ok(httparse::Status::Partial) | Err(_) => Err(Ending::BadResponse),
+pub(super) fn read_upgrade(input: &[u8]) -> Result<Option<usize>, Ending> {
+    match next_head(input)? {
+        None => Ok(None),
+        Some(head) if head.status == 101 => Ok(Some(head.bytes)),
+        Some(head) => Err(Ending::Status(head.status)),
     }
 }
-
-const HEADERS_MAX: usize = 64;
-const HEAD_BYTES_MAX: usize = 16 * 1_024;

@@ -11,7 +11,7 @@ use mio::event::Event as Ready;
 use super::listening::{Heard, Stamp};
 use super::traffic::room_name;
 use super::{Crowd, Measure, Sends, Stage, Temper};
-use crate::bench::client::{Ending, Event};
+use crate::bench::client::{Ending, Event, Lane};
 use crate::bench::plan::{Pacing, Protocol};
 
 impl Crowd {
@@ -35,49 +35,54 @@ impl Crowd {
                     self.perform(index);
                 }
             }
-            Err(error) => self.end(index, &Ending::Broken(error.kind())),
+            Err(error) => self.lose(index, lane, Ending::Broken(error.kind())),
         }
     }
 
     fn handle_readable(&mut self, key: usize, is_over: bool) {
-        let Some((index, _)) = self.whose(key) else { return };
-        if self.reads_slowly(index) {
+        let Some((index, lane)) = self.whose(key) else { return };
+        if self.reads_slowly(index, lane) {
             // What the server has closed stays unread as it would have before.
             if is_over {
                 self.end(index, &Ending::EndOfFile);
             }
             return;
         }
-        while self.read_some(key, usize::MAX) == Read::MayHaveMore {}
-        // The end came with the last bytes, and is announced once: it stands behind them.
-        if is_over {
-            self.read_some(key, usize::MAX);
+        loop {
+            match self.read_some(key, usize::MAX) {
+                Read::MayHaveMore => {}
+                // Bytes and the end behind them are one event: no other tells of the end.
+                Read::Some if is_over => {}
+                Read::Some | Read::Nothing => return,
+            }
         }
     }
 
-    /// Slow clients read when it is their time, once they are in.
-    fn reads_slowly(&self, index: usize) -> bool {
+    /// Slow clients read events when it is their time, once they are in.
+    fn reads_slowly(&self, index: usize, lane: Lane) -> bool {
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         let client = self.part.first_client.saturating_add(number);
         self.cast.temper(client) == Temper::Slow
-            && self.members.get(index).is_some_and(|member| member.stage == Stage::Present)
+            && self.members.get(index).is_some_and(|member| {
+                member.stage == Stage::Present && member.client.event_lane() == lane
+            })
     }
 
     /// Reads once, at most so many bytes.
     pub(super) fn read_some(&mut self, key: usize, bytes_max: usize) -> Read {
-        let Some((index, lane)) = self.whose(key) else { return Read::All };
+        let Some((index, lane)) = self.whose(key) else { return Read::Nothing };
         let received = match self.links.receive(key, bytes_max) {
             Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::All,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Nothing,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Read::MayHaveMore,
             Err(error) => {
-                self.end(index, &Ending::Broken(error.kind()));
-                return Read::All;
+                self.lose(index, lane, Ending::Broken(error.kind()));
+                return Read::Nothing;
             }
         };
         if received.bytes == 0 {
-            self.end(index, &Ending::EndOfFile);
-            return Read::All;
+            self.lose(index, lane, Ending::EndOfFile);
+            return Read::Nothing;
         }
         let stamp = Stamp::new(received.stamp_ns);
         self.listening.stamped += u64::from(received.stamp_ns.is_some());
@@ -85,8 +90,10 @@ impl Crowd {
         let client = self.part.first_client.saturating_add(number);
         let count = u64::try_from(received.bytes).unwrap_or(0);
         self.listening.score.counts.received_bytes += count;
-        let Some((link, bytes)) = self.links.input(key, received.bytes) else { return Read::All };
-        let Some(member) = self.members.get_mut(index) else { return Read::All };
+        let Some((link, bytes)) = self.links.input(key, received.bytes) else {
+            return Read::Nothing;
+        };
+        let Some(member) = self.members.get_mut(index) else { return Read::Nothing };
         let mut kept = std::mem::take(&mut link.input);
         let input = if kept.is_empty() {
             bytes
@@ -105,6 +112,7 @@ impl Crowd {
                 }
             }
             Event::Connected => happened.push(Happened::Connected(stamp)),
+            Event::NotUpgraded => happened.push(Happened::NotUpgraded),
             Event::Ping => listening.score.counts.pings += 1,
         };
         let outputs = &mut self.outputs;
@@ -123,7 +131,34 @@ impl Crowd {
                 self.end(index, &ending);
             }
         }
-        if self.links.may_have_more(received.bytes) { Read::MayHaveMore } else { Read::All }
+        if self.links.may_have_more(received.bytes) { Read::MayHaveMore } else { Read::Some }
+    }
+
+    /// A lane was ended by the server, has broken or couldn't be opened: often the end of the
+    /// session, but not of one that may open the lane again or goes on without it.
+    pub(super) fn lose(&mut self, index: usize, lane: Lane, ending: Ending) {
+        let is_midway = self
+            .key_of(index, lane)
+            .and_then(|key| self.links.link(key))
+            .is_some_and(|link| !link.input.is_empty());
+        let Some(member) = self.members.get_mut(index) else { return };
+        let (happened, outputs) = (&mut self.happened, &mut self.outputs);
+        let mut sink = |event: Event<'_>| {
+            if event == Event::NotUpgraded {
+                happened.push(Happened::NotUpgraded);
+            }
+        };
+        let lost = (lane, is_midway);
+        match member.client.handle_end(&self.dialect, lost, ending, outputs, &mut sink) {
+            Ok(()) => {
+                self.perform(index);
+                self.follow(index);
+            }
+            Err(ending) => {
+                self.outputs.clear();
+                self.end(index, &ending);
+            }
+        }
     }
 
     /// Does what follows from what was heard.
@@ -135,6 +170,10 @@ impl Crowd {
         for happened in happened.drain(..) {
             match happened {
                 Happened::Connected(stamp) => self.handle_connected(index, stamp),
+                Happened::NotUpgraded => {
+                    self.listening.score.counts.not_upgraded += 1;
+                    self.enter(index);
+                }
                 Happened::Entered => self.handle_entered(index),
                 Happened::Heard(heard) => self.handle_heard(index, heard),
             }
@@ -159,16 +198,22 @@ impl Crowd {
         }
     }
 
-    /// The namespace has let a client in; it may have to enter its room first.
+    /// A client has come in on the transport that it was to have.
     fn handle_connected(&mut self, index: usize, stamp: Stamp) {
-        let number = u32::try_from(index).unwrap_or(u32::MAX);
-        let room = self.cast.room_of(self.part.first_client.saturating_add(number));
-        let Some(member) = self.members.get_mut(index) else { return };
+        let Some(member) = self.members.get(index) else { return };
         let intended_ns = self.clock.to_wall(member.intended_ns);
         let is_first = member.attempt == 0;
         let latency_ns = stamp.received_ns().saturating_sub(intended_ns);
         let measure = if is_first { Measure::Connect } else { Measure::Reconnect };
         self.listening.record_first(measure, latency_ns);
+        self.enter(index);
+    }
+
+    /// Whoever is in has a room to enter first, where there are rooms.
+    fn enter(&mut self, index: usize) {
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
+        let room = self.cast.room_of(self.part.first_client.saturating_add(number));
+        let Some(member) = self.members.get_mut(index) else { return };
         match room {
             Some(room) if self.part.plan.protocol == Protocol::SocketIo => {
                 member.stage = Stage::Entering;
@@ -230,7 +275,7 @@ impl Crowd {
         score.note_failure(format!("{who}{ending}"));
     }
 
-    fn whose(&self, key: usize) -> Option<(usize, crate::bench::client::Lane)> {
+    fn whose(&self, key: usize) -> Option<(usize, Lane)> {
         let link = self.links.link(key)?;
         Some((usize::try_from(link.client).ok()?, link.lane))
     }
@@ -240,14 +285,19 @@ impl Crowd {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Happened {
     Connected(Stamp),
+    NotUpgraded,
     /// A question that is no part of the run was answered: the room is entered.
     Entered,
     Heard(Heard),
 }
 
-/// Whether a read took all there was.
+/// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    All,
+    /// There was nothing to read, or nothing is to be read any more.
+    Nothing,
+    /// All bytes that were there; the end may stand behind them.
+    Some,
+    /// As many bytes as one read takes.
     MayHaveMore,
 }

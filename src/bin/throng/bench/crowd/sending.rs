@@ -135,8 +135,9 @@ impl Crowd {
     /// Whether a client is there and what it sent before is gone.
     fn can_send(&self, sender: usize) -> bool {
         self.members.get(sender).is_some_and(|member| {
-            let waiting: usize =
+            let unwritten: usize =
                 member.lanes.iter().flatten().map(|key| self.links.waiting_bytes(*key)).sum();
+            let waiting = unwritten.saturating_add(member.client.waiting_bytes());
             member.stage == Stage::Present && waiting < WAITING_BYTES_MAX
         })
     }
@@ -147,7 +148,7 @@ impl Crowd {
         member.stage = Stage::Connecting;
         member.intended_ns = intended_ns;
         member.attempt = attempt.number;
-        member.client.connect(&mut self.outputs);
+        member.client.connect(&self.dialect, &mut self.outputs);
         self.perform(index);
     }
 
@@ -228,8 +229,8 @@ impl Crowd {
         for client in self.clients() {
             if self.cast.temper(client) == Temper::Slow {
                 let index = self.index_of(client);
-                let lane = self.members.get(index).and_then(|member| member.lanes[0]);
-                if let Some(key) = lane {
+                let lane = self.members.get(index).map(|member| member.client.event_lane());
+                if let Some(key) = lane.and_then(|lane| self.key_of(index, lane)) {
                     self.read_some(key, bytes);
                 }
             }
@@ -242,22 +243,24 @@ impl Crowd {
 
     /// Does what a client's machine has asked for.
     pub(super) fn perform(&mut self, index: usize) {
-        let outputs = std::mem::take(&mut self.outputs);
-        for output in &outputs {
-            let done = match output {
-                Output::Open(lane) => self.open(index, *lane),
-                Output::Write(lane, bytes) => match self.key_of(index, *lane) {
-                    Some(key) => self.links.write(key, bytes),
-                    None => Ok(()),
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
+            let (lane, done) = match output {
+                Output::Open(lane) => (lane, self.open(index, lane)),
+                Output::Write(lane, bytes) => match self.key_of(index, lane) {
+                    Some(key) => (lane, self.links.write(key, &bytes)),
+                    None => continue,
                 },
                 Output::Close(lane) => {
-                    self.close_lane(index, *lane);
-                    Ok(())
+                    self.close_lane(index, lane);
+                    continue;
                 }
             };
             if let Err(error) = done {
-                self.end(index, &Ending::Broken(error.kind()));
-                break;
+                self.lose(index, lane, Ending::Broken(error.kind()));
+                if self.members.get(index).is_some_and(|member| member.stage == Stage::Away) {
+                    break;
+                }
             }
         }
         // What outputs made of themselves meanwhile belongs to somebody who has ended.
@@ -284,7 +287,7 @@ impl Crowd {
         }
     }
 
-    fn key_of(&self, index: usize, lane: Lane) -> Option<usize> {
+    pub(super) fn key_of(&self, index: usize, lane: Lane) -> Option<usize> {
         self.members.get(index).and_then(|member| member.lanes[lane as usize])
     }
 

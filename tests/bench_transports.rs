@@ -1,0 +1,167 @@
+//! The program's generator against the program's server, over each transport: everything that is
+//! sent arrives, once.
+//!
+//! Figures of speed are no matter here, and neither is a verdict on a busy machine: counts are.
+//!
+//! ```text
+//! throng serve --port 0        throng bench ack http://127.0.0.1:.. --transport upgrade --json -
+//! ```
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+#[test]
+fn broadcasts_reach_everybody_over_each_transport() {
+    for transport in TRANSPORTS {
+        for binary in [false, true] {
+            let report = run("broadcast", transport, binary, &["--rate", "40"]);
+            let sent = count(&report, "/traffic/sent");
+            assert_eq!(count(&report, "/traffic/expected"), sent * CLIENTS);
+            assert_complete(&report, transport);
+        }
+    }
+}
+
+#[test]
+fn questions_are_acknowledged_over_each_transport() {
+    for transport in TRANSPORTS {
+        for binary in [false, true] {
+            let report = run("ack", transport, binary, &["--rate", "200"]);
+            assert_eq!(count(&report, "/traffic/expected"), count(&report, "/traffic/sent"));
+            assert_complete(&report, transport);
+        }
+    }
+}
+
+#[test]
+fn rooms_hear_what_is_theirs_over_each_transport() {
+    for transport in TRANSPORTS {
+        for binary in [false, true] {
+            let options = ["--rate", "40", "--rooms", "4", "--sizes", "equal"];
+            let report = run("rooms", transport, binary, &options);
+            // Four rooms of five clients.
+            let sent = count(&report, "/traffic/sent");
+            assert_eq!(count(&report, "/traffic/expected"), sent * CLIENTS / 4);
+            assert_complete(&report, transport);
+        }
+    }
+}
+
+#[test]
+fn those_who_go_come_back_over_each_transport() {
+    for transport in TRANSPORTS {
+        let options = ["--rate", "20", "--churn-rate", "20", "--share", "0.5"];
+        let report = run("churn", transport, false, &options);
+        assert!(count(&report, "/connections/reconnected") > 0, "{transport}: nobody came back");
+        assert_complete(&report, transport);
+    }
+}
+
+#[test]
+fn a_peak_is_found_over_each_transport() {
+    for transport in TRANSPORTS {
+        for scenario in ["ack", "broadcast"] {
+            let report = run(scenario, transport, false, &["--closed", "--in-flight", "3"]);
+            assert_complete(&report, transport);
+        }
+    }
+}
+
+#[test]
+fn connections_that_the_server_closes_between_requests_cost_nothing() {
+    // Each of 20 clients posts twice a second, and in the second run just when its time is over.
+    for rate in ["40", "400"] {
+        let server = Server::start(&["--keep-alive-timeout", "50ms"]);
+        let report = server.run("ack", "polling", false, &["--rate", rate]);
+        assert_complete(&report, "polling");
+    }
+}
+
+#[test]
+fn a_server_that_offers_no_upgrade_makes_the_run_invalid() {
+    let server = Server::start(&["--transports", "polling"]);
+    let report = server.run("ack", "upgrade", false, &["--rate", "100"]);
+    assert_eq!(count(&report, "/connections/not_upgraded"), CLIENTS);
+    assert_eq!(report.pointer("/verdict/valid"), Some(&Value::Bool(false)));
+    assert_eq!(count(&report, "/traffic/missing"), 0);
+}
+
+/// One run against a server of its own.
+fn run(scenario: &str, transport: &str, binary: bool, options: &[&str]) -> Value {
+    Server::start(&[]).run(scenario, transport, binary, options)
+}
+
+fn assert_complete(report: &Value, transport: &str) {
+    let expected = [
+        ("/connections/wanted", CLIENTS),
+        ("/connections/connected", CLIENTS),
+        ("/connections/failed", 0),
+        ("/connections/lost", 0),
+        ("/connections/not_upgraded", 0),
+        ("/traffic/received", count(report, "/traffic/expected")),
+        ("/traffic/missing", 0),
+        ("/traffic/duplicated", 0),
+        ("/traffic/reordered", 0),
+        ("/traffic/corrupted", 0),
+        ("/traffic/stray", 0),
+        ("/traffic/unsent", 0),
+    ];
+    for (pointer, expected) in expected {
+        let found = count(report, pointer);
+        assert_eq!(found, expected, "{transport}: {pointer} in {:#}", report["verdict"]);
+    }
+    assert!(count(report, "/traffic/sent") > 0, "{transport}: nothing was sent");
+}
+
+fn count(report: &Value, pointer: &str) -> u64 {
+    let found = report.pointer(pointer).and_then(Value::as_u64);
+    found.unwrap_or_else(|| panic!("no count at {pointer}"))
+}
+
+/// The program as a server; dropping it ends it.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(options: &[&str]) -> Self {
+        let mut process = Command::new(PROGRAM)
+            .args(["serve", "--host", "127.0.0.1", "--port", "0"])
+            .args(options)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let out = process.stdout.take().expect("its output is piped");
+        let mut lines = BufReader::new(out).lines().map_while(Result::ok);
+        let url = lines.find_map(|line| Some(line.strip_prefix("Listening on ")?.to_owned()));
+        Self { process, url: url.expect("it tells where it listens") }
+    }
+
+    fn run(&self, scenario: &str, transport: &str, binary: bool, options: &[&str]) -> Value {
+        let output = Command::new(PROGRAM)
+            .args(["bench", scenario, &self.url, "--transport", transport, "--quiet"])
+            .args(["--json", "-", "--warmup", "100ms", "--duration", "400ms", "--clients"])
+            .arg(CLIENTS.to_string())
+            .args(binary.then_some("--binary"))
+            .args(options)
+            .output()
+            .expect("the program runs");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!("no result, {error}: {}", String::from_utf8_lossy(&output.stderr))
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_throng");
+const TRANSPORTS: [&str; 3] = ["websocket", "polling", "upgrade"];
+const CLIENTS: u64 = 20;
