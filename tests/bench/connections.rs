@@ -76,7 +76,6 @@ fn pings_are_answered_and_counted() {
 }
 
 #[test]
-#[ignore = "the generator doesn't leave a server whose pings stop"]
 fn a_server_without_a_pulse_is_left() {
     let heartbeat = Duration::from_millis(200);
     let server = ScriptedServer::start(Script::new().heartbeat(heartbeat, heartbeat).pulseless());

@@ -37,6 +37,10 @@ impl Clock {
         monotonic_ns.saturating_add(self.offset_ns)
     }
 
+    pub(crate) fn to_monotonic(self, wall_ns: u64) -> u64 {
+        wall_ns.saturating_sub(self.offset_ns)
+    }
+
     /// The most that the wall clock was away from where the offset has it.
     pub(crate) fn step_ns_max(self) -> u64 {
         self.step_ns_max

@@ -9,11 +9,13 @@
 
 mod answer;
 mod frame;
+mod opened;
 mod polling;
 mod upgrade;
 mod websocket;
 
 use std::fmt;
+use std::time::Duration;
 
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
@@ -59,6 +61,8 @@ pub(crate) enum Output {
 /// What a client was told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
+    /// There is a session, whose server may be silent for so long; nothing is no limit.
+    Opened(Duration),
     /// The namespace has let it in; a client that upgrades is upgraded too.
     Connected,
     /// The namespace has let it in, but its upgrade was refused: it stays on long-polling.
@@ -89,6 +93,8 @@ pub(crate) enum Ending {
     BadPacket,
     TooLarge,
     TimedOut,
+    /// No ping came in the time that the server has named itself.
+    Silent,
 }
 
 /// What all clients of a run say alike, made once.
@@ -244,6 +250,7 @@ impl fmt::Display for Ending {
             Self::BadFrame => f.write_str("sent a broken WebSocket frame"),
             Self::BadPacket => f.write_str("sent a broken packet"),
             Self::TooLarge => f.write_str("sent a message that is too large"),
+            Self::Silent => f.write_str("stopped sending pings"),
             Self::TimedOut => f.write_str("took too long to connect"),
         }
     }
@@ -383,7 +390,7 @@ pub(crate) mod tests {
         ) -> Result<(), Ending> {
             let Self { client, dialect, events } = self;
             let lost = (lane, is_midway);
-            let mut sink = |event: Event<'_>| events.push(told(&event));
+            let mut sink = |event: Event<'_>| events.extend(told(&event));
             client.handle_end(dialect, lost, Ending::EndOfFile, outputs, &mut sink)
         }
 
@@ -412,19 +419,21 @@ pub(crate) mod tests {
             outputs: &mut Vec<Output>,
         ) -> Result<usize, Ending> {
             let Self { client, dialect, events } = self;
-            let mut sink = |event: Event<'_>| events.push(told(&event));
+            let mut sink = |event: Event<'_>| events.extend(told(&event));
             client.handle_input(dialect, lane, input, outputs, &mut sink)
         }
     }
 
-    fn told(event: &Event<'_>) -> String {
-        match event {
+    /// A session that opens is seen by what follows.
+    fn told(event: &Event<'_>) -> Option<String> {
+        Some(match event {
+            Event::Opened(_) => return None,
             Event::Connected => "connected".to_owned(),
             Event::NotUpgraded => "not upgraded".to_owned(),
             Event::Packet(packet) => format!("packet {}", String::from_utf8_lossy(packet)),
             Event::Attachment(bytes) => format!("attachment {bytes:?}"),
             Event::Ping => "ping".to_owned(),
-        }
+        })
     }
 
     fn shown(outputs: &[Output]) -> Vec<String> {

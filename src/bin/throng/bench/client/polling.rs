@@ -7,14 +7,12 @@
 //! post > POST ..&sid=x  40                < ok
 //! ```
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 
 use super::answer::{Answer, next_answer};
+use super::opened::Opened;
 use super::upgrade::Upgrade;
 use super::websocket::Websocket;
 use super::{Dialect, Ending, Event, Lane, Output};
@@ -75,17 +73,6 @@ enum Post {
     First,
     /// A later POST is on its way: the server may have closed the connection before it came.
     Later,
-}
-
-/// What the server says of a session that it has opened.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Opened<'a> {
-    #[serde(borrow)]
-    sid: Cow<'a, str>,
-    #[serde(default)]
-    upgrades: Vec<String>,
-    max_payload: Option<usize>,
 }
 
 impl Polling {
@@ -270,7 +257,7 @@ impl Polling {
                 sink(Event::Attachment(&attachment));
             }
             (Stage::Opening, [b'0', opened @ ..]) => {
-                self.handle_opened(dialect, opened, outputs)?;
+                self.handle_opened(dialect, opened, outputs, sink)?;
             }
             (Stage::Joining, [b'4', b'0', ..]) => {
                 self.stage = Stage::Joined;
@@ -293,13 +280,15 @@ impl Polling {
         dialect: &Dialect,
         opened: &[u8],
         outputs: &mut Vec<Output>,
+        sink: &mut impl FnMut(Event<'_>),
     ) -> Result<(), Ending> {
-        let opened: Opened<'_> = serde_json::from_slice(opened).map_err(|_| Ending::BadPacket)?;
+        let opened = Opened::read(opened)?;
         if opened.sid.is_empty() || opened.sid.len() > SID_BYTES_MAX {
             return Err(Ending::BadPacket);
         }
         self.sid = format!("&sid={}", utf8_percent_encode(&opened.sid, &ESCAPED));
         self.body_bytes_max = opened.max_payload.filter(|bytes| *bytes > 0).unwrap_or(usize::MAX);
+        sink(Event::Opened(opened.patience()));
         self.stage = Stage::Joining;
         self.push(b'4', format!("0{}", dialect.namespace).as_bytes());
         if dialect.transport == Transport::Upgrade {

@@ -8,6 +8,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::answer::next_head;
 use super::frame::{Frame, next_frame, push_frame};
+use super::opened::Opened;
 use super::{BINARY, Dialect, Ending, Event, Lane, MESSAGE_BYTES_MAX, Output, TEXT};
 use crate::bench::plan::Protocol;
 
@@ -201,7 +202,8 @@ impl Websocket {
                 self.reply(lane, TEXT, b"3", outputs);
                 sink(Event::Ping);
             }
-            (Stage::Opening, [b'0', ..]) => {
+            (Stage::Opening, [b'0', opened @ ..]) => {
+                sink(Event::Opened(Opened::read(opened)?.patience()));
                 self.stage = Stage::Joining;
                 let connect = format!("40{}", dialect.namespace);
                 self.reply(lane, TEXT, connect.as_bytes(), outputs);

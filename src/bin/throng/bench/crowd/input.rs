@@ -9,8 +9,9 @@ use std::io;
 use mio::event::Event as Ready;
 
 use super::listening::{Heard, Stamp};
+use super::receiver::Received;
 use super::traffic::room_name;
-use super::{Crowd, Measure, Sends, Stage, Temper};
+use super::{Crowd, Measure, Pulse, Sends, Stage, Temper, nanoseconds};
 use crate::bench::client::{Ending, Event, Lane};
 use crate::bench::plan::{Pacing, Protocol};
 
@@ -84,6 +85,12 @@ impl Crowd {
             self.lose(index, lane, Ending::EndOfFile);
             return Read::Nothing;
         }
+        self.take(key, (index, lane), received);
+        if self.links.may_have_more(received.bytes) { Read::MayHaveMore } else { Read::Some }
+    }
+
+    /// Gives a client's machine what was received, with what of an earlier read was left over.
+    fn take(&mut self, key: usize, (index, lane): (usize, Lane), received: Received) {
         let stamp = Stamp::new(received.stamp_ns);
         self.listening.stamped += u64::from(received.stamp_ns.is_some());
         let number = u32::try_from(index).unwrap_or(u32::MAX);
@@ -93,7 +100,7 @@ impl Crowd {
         let Some((link, bytes)) = self.links.input(key, received.bytes) else {
             return Read::Nothing;
         };
-        let Some(member) = self.members.get_mut(index) else { return Read::Nothing };
+        let Some(member) = self.members.get_mut(index) else { return };
         let mut kept = std::mem::take(&mut link.input);
         let input = if kept.is_empty() {
             bytes
@@ -101,6 +108,7 @@ impl Crowd {
             kept.extend_from_slice(bytes);
             &kept
         };
+        let (now_ns, pulse) = (self.clock.to_monotonic(stamp.user_ns), &mut member.pulse);
         let (listening, cast, happened) = (&mut self.listening, &self.cast, &mut self.happened);
         let mut sink = |event: Event<'_>| match event {
             Event::Packet(message) | Event::Attachment(message) => {
@@ -113,13 +121,22 @@ impl Crowd {
             }
             Event::Connected => happened.push(Happened::Connected(stamp)),
             Event::NotUpgraded => happened.push(Happened::NotUpgraded),
-            Event::Ping => listening.score.counts.pings += 1,
+            Event::Ping => {
+                listening.score.counts.pings += 1;
+                pulse.heard_ns = now_ns;
+            }
+            Event::Opened(patience) => {
+                *pulse = Pulse { heard_ns: now_ns, patience_ns: nanoseconds(patience) };
+            }
         };
         let outputs = &mut self.outputs;
         let taken = member.client.handle_input(&self.dialect, lane, input, outputs, &mut sink);
         match taken {
             Ok(taken) => {
-                if let Some(rest) = input.get(taken..).filter(|rest| !rest.is_empty()) {
+                if !kept.is_empty() {
+                    kept.drain(..taken);
+                    link.input = kept;
+                } else if let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
                     link.input = rest.to_vec();
                 }
                 self.perform(index);
@@ -131,7 +148,6 @@ impl Crowd {
                 self.end(index, &ending);
             }
         }
-        if self.links.may_have_more(received.bytes) { Read::MayHaveMore } else { Read::Some }
     }
 
     /// A lane was ended by the server, has broken or couldn't be opened: often the end of the

@@ -80,6 +80,15 @@ struct Member {
     intended_ns: u64,
     /// Tells the ways in apart.
     attempt: u32,
+    pulse: Pulse,
+}
+
+/// When a client heard of its server, and for how long it may not.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pulse {
+    heard_ns: u64,
+    /// Nothing is no limit.
+    patience_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +258,7 @@ impl Crowd {
             let told = self.telling.second;
             (self.events)(Event::Second { second: told, counts, latencies, cpu_ns });
             self.telling.second = second;
+            self.leave_silent_servers(now);
         }
         self.note_cpu(now);
     }
@@ -314,6 +324,7 @@ impl Member {
             lanes: [None; 3],
             intended_ns: 0,
             attempt: 0,
+            pulse: Pulse::default(),
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::io;
 
 use super::{
-    Attempt, Crowd, Lane, Measure, MeasuredCpu, Output, Sends, Stage, Temper, nanoseconds_of,
+    Attempt, Crowd, Lane, Measure, MeasuredCpu, Output, Pulse, Sends, Stage, Temper, nanoseconds_of,
 };
 use crate::bench::client::Ending;
 use crate::bench::plan::{Pacing, Scenario};
@@ -237,6 +237,23 @@ impl Crowd {
         }
     }
 
+    /// A server that has sent no ping for too long is gone, whatever its connection says.
+    pub(super) fn leave_silent_servers(&mut self, now: u64) {
+        for index in 0..self.members.len() {
+            let Some(member) = self.members.get(index) else { return };
+            let Pulse { heard_ns, patience_ns } = member.pulse;
+            let is_silent = patience_ns > 0
+                && now.saturating_sub(heard_ns) > patience_ns.saturating_add(GRACE_NS);
+            let number = u32::try_from(index).unwrap_or(u32::MAX);
+            let client = self.part.first_client.saturating_add(number);
+            // Who reads slowly may have pings that it has not read yet.
+            let reads = self.cast.temper(client) != Temper::Slow;
+            if is_silent && reads && member.stage == Stage::Present {
+                self.end(index, &Ending::Silent);
+            }
+        }
+    }
+
     fn has_slow_readers(&self) -> bool {
         matches!(self.part.plan.scenario, Scenario::Slow { .. })
     }
@@ -298,6 +315,8 @@ impl Crowd {
 
 /// What may wait in a sender before a further send counts as unsent.
 const WAITING_BYTES_MAX: usize = 1_024 * 1_024;
+/// What a ping may be late for reasons of our own.
+const GRACE_NS: u64 = 500_000_000;
 /// Slow clients read ten times a second.
 const SLOW_READ_NS: u64 = 100_000_000;
 /// What the kernel takes for a slow client before the server feels it.
