@@ -97,9 +97,7 @@ impl Crowd {
         let client = self.part.first_client.saturating_add(number);
         let count = u64::try_from(received.bytes).unwrap_or(0);
         self.listening.score.counts.received_bytes += count;
-        let Some((link, bytes)) = self.links.input(key, received.bytes) else {
-            return Read::Nothing;
-        };
+        let Some((link, bytes)) = self.links.input(key, received.bytes) else { return };
         let Some(member) = self.members.get_mut(index) else { return };
         let mut kept = std::mem::take(&mut link.input);
         let input = if kept.is_empty() {
@@ -135,7 +133,10 @@ impl Crowd {
             Ok(taken) => {
                 if !kept.is_empty() {
                     kept.drain(..taken);
-                    link.input = kept;
+                    // A buffer that has served its time is not kept for each of ten thousand.
+                    if !kept.is_empty() {
+                        link.input = kept;
+                    }
                 } else if let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
                     link.input = rest.to_vec();
                 }

@@ -24,8 +24,8 @@ fn message(run: u32, stream: u16, sequence: u32) -> Vec<u8> {
     message
 }
 
-fn stamp(received_ms: u64) -> Stamp {
-    let received_ns = BEGIN_NS + received_ms * MS;
+fn stamp(at_ms: u64) -> Stamp {
+    let received_ns = BEGIN_NS + at_ms * MS;
     Stamp { kernel_ns: Some(received_ns), user_ns: received_ns + UNREAD_NS }
 }
 
