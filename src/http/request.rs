@@ -71,7 +71,7 @@ impl Request {
         let mut text_bytes = method.len() + target.len();
         let mut count = 0;
         for (name, value) in headers.clone() {
-            text_bytes += name.len() + latin1_bytes(value);
+            text_bytes += name.len() + value.len();
             count += 1;
         }
         let mut text = Vec::with_capacity(text_bytes);
@@ -189,10 +189,33 @@ impl Request {
         self.headers.iter().filter_map(move |ends| {
             let key = start..ends.name;
             start = ends.value;
-            // Most headers are told apart by the length of their names.
-            (key.len() == name.len() && self.slice(key).eq_ignore_ascii_case(name))
+            // Most headers are told apart by the length of their names, and most who ask do so in
+            // lower case.
+            if key.len() != name.len() {
+                return None;
+            }
+            let key = self.slice(key);
+            (key == name || key.eq_ignore_ascii_case(name))
                 .then(|| self.slice(ends.name..ends.value))
         })
+    }
+
+    /// Several headers in one walk, each a list: values that came apart are joined with `", "`.
+    /// The names are to be in lower case.
+    pub(crate) fn header_lists<const N: usize>(
+        &self,
+        names: [&str; N],
+    ) -> [Option<Cow<'_, str>>; N] {
+        let mut lists: [Option<Cow<'_, str>>; N] = [const { None }; N];
+        for (name, value) in self.headers() {
+            let mut sought = names.iter().zip(&mut lists);
+            match sought.find(|(sought, _)| **sought == name) {
+                Some((_, Some(list))) => list.to_mut().extend([", ", value]),
+                Some((_, list)) => *list = Some(Cow::Borrowed(value)),
+                None => {}
+            }
+        }
+        lists
     }
 
     /// All headers in the order they were sent, names in lower case.
@@ -357,14 +380,6 @@ fn push_lower_case(text: &mut Vec<u8>, name: &str) {
     }
 }
 
-/// The UTF-8 length of bytes read as latin-1.
-fn latin1_bytes(value: &[u8]) -> usize {
-    if value.is_ascii() {
-        return value.len();
-    }
-    value.len() + value.iter().filter(|byte| !byte.is_ascii()).count()
-}
-
 fn push_latin1(text: &mut Vec<u8>, value: &[u8]) {
     if value.is_ascii() {
         return text.extend_from_slice(value);
@@ -409,6 +424,14 @@ mod tests {
         let request = get("/", &[("Cookie", "a"), ("Host", "h"), ("cookie", "b")]);
         assert_eq!(request.header_values("Cookie").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(request.header("cookie"), Some("a"));
+    }
+
+    #[test]
+    fn headers_that_came_apart_are_one_list() {
+        let headers = [("A", "1"), ("B", "2"), ("a", "3, 4"), ("Aa", "5"), ("A", "")];
+        let request = get("/", &headers);
+        let [a, b, c] = request.header_lists(["a", "b", "c"]);
+        assert_eq!((a.as_deref(), b.as_deref(), c), (Some("1, 3, 4, "), Some("2"), None));
     }
 
     #[test]

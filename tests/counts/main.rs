@@ -169,6 +169,16 @@ fn many_broadcasts_of_one_turn_are_one_write_for_each_socket() {
     }
 }
 
+/// An accept finds nothing more in every turn but the last, when there is room for no more.
+#[test]
+fn a_connect_costs_two_reads_two_writes_and_one_registration() {
+    let mut running = Running::with_clients(100, 0, HandshakeRetention::UntilConnected);
+    let counts = running.counts();
+    assert_eq!(counts.accepts, 2 * 100 - 1);
+    assert_eq!((counts.registers, counts.awaits), (100, 0));
+    assert_eq!((counts.reads, counts.writes), (2 * 100, 2 * 100));
+}
+
 #[test]
 fn a_message_costs_one_read_one_write_and_no_registration() {
     let clients = 100;

@@ -21,7 +21,9 @@ pub(crate) struct Pipe {
     /// The server's end is closed.
     pub(crate) is_closed: bool,
     reader: Reader,
-    /// A write fell short: room will be told of.
+    /// The server has asked to be told of room.
+    pub(crate) tells_room: bool,
+    /// A write fell short: room will be told of, if that was asked for.
     wants_room: bool,
     reset_by_client: Reset,
     reset_by_server: bool,
@@ -132,7 +134,8 @@ impl Pipe {
             self.to_client.arrived.clear();
             self.reset();
         }
-        if self.wants_room && self.to_client.flying.len() < window && !random.once_in(3) {
+        let is_due = self.wants_room && self.tells_room;
+        if is_due && self.to_client.flying.len() < window && !random.once_in(3) {
             self.wants_room = false;
             self.edge.writable = true;
         }
