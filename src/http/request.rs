@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::str::Utf8Error;
 
+use memchr::memchr;
 use serde::Deserialize;
 
 use super::method::{Method, Version};
@@ -139,7 +140,7 @@ impl Request {
     /// The path of `http://example.com/chat?room=7`, the form a proxy may use, is `/chat`.
     pub fn path(&self) -> &str {
         let origin = origin_form(self.target());
-        match origin.split_once('?').map_or(origin, |(path, _)| path) {
+        match split_once(origin, b'?').map_or(origin, |(path, _)| path) {
             "" => "/",
             path => path,
         }
@@ -147,7 +148,7 @@ impl Request {
 
     /// What follows the first `?` of the target, not percent-decoded; empty if there is none.
     pub fn query(&self) -> &str {
-        self.target().split_once('?').map_or("", |(_, query)| query)
+        split_once(self.target(), b'?').map_or("", |(_, query)| query)
     }
 
     /// The pairs of the query, read as `application/x-www-form-urlencoded`.
@@ -272,9 +273,9 @@ impl Request {
 
     /// Whether one of the comma-separated elements of a header is this token, in any case.
     pub(crate) fn header_has_token(&self, name: &str, token: &str) -> bool {
+        let is_token = |element: &[u8]| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
         self.header_values(name)
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            .any(|element| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+            .any(|list| list.as_bytes().split(|&byte| byte == b',').any(is_token))
     }
 
     /// Whether the connection may carry another request after this one (RFC 9112, section 9.3).
@@ -347,7 +348,7 @@ impl fmt::Debug for Request {
 /// A pair of the query, borrowed where nothing in it is encoded.
 fn query_pair(pair: &str) -> (Cow<'_, str>, Cow<'_, str>) {
     let plain = || {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
         (Cow::Borrowed(name), Cow::Borrowed(value))
     };
     if pair.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
@@ -355,6 +356,13 @@ fn query_pair(pair: &str) -> (Cow<'_, str>, Cow<'_, str>) {
     } else {
         plain()
     }
+}
+
+/// Splits around the first of an ASCII character. Of short text, as there is in a head, the
+/// standard library's way takes twice as long.
+fn split_once(text: &str, at: u8) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_at_checked(memchr(at, text.as_bytes())?)?;
+    Some((before, rest.get(1..)?))
 }
 
 /// The target without the scheme and the authority of an absolute form.
