@@ -62,6 +62,8 @@ impl Running {
         uncounted(|| request = upgrade_request(head_bytes));
         uncounted(|| connect = text_frame("40"));
         let client = self.server.net_mut().connect();
+        // Its request comes when it has heard that it is connected.
+        self.poll();
         self.server.net_mut().send(client, &request);
         self.poll();
         self.server.net_mut().send(client, &connect);

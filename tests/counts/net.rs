@@ -130,7 +130,12 @@ impl Net for CountingNet {
 
     fn register(&mut self, stream: &mut Stream, token: u64) -> io::Result<()> {
         self.counts.registers += 1;
-        self.pipes[stream.pipe].token = Some(token);
+        let pipe = &mut self.pipes[stream.pipe];
+        pipe.token = Some(token);
+        if !pipe.to_server.is_empty() {
+            let told = Ready { token, readable: true, ..Ready::default() };
+            uncounted(|| self.ready.push(told));
+        }
         Ok(())
     }
 

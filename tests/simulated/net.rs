@@ -114,7 +114,12 @@ impl Net for QueueNet {
     }
 
     fn register(&mut self, stream: &mut Stream, token: u64) -> io::Result<()> {
-        self.pipes[stream.pipe].token = Some(token);
+        let pipe = &mut self.pipes[stream.pipe];
+        pipe.token = Some(token);
+        if pipe.ended || !pipe.to_server.is_empty() {
+            let closed = pipe.ended;
+            self.ready.push(Ready { token, readable: true, closed, ..Ready::default() });
+        }
         Ok(())
     }
 
