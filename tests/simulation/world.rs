@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use throng::net::Ready;
 
-use crate::pipe::{End, Fin, Pipe};
+use crate::pipe::{End, Fin, Pipe, Room};
 use crate::random::Random;
 
 /// The world of one run.
@@ -187,8 +187,8 @@ impl World {
     pub(crate) fn await_writable(&mut self, index: usize, token: u64) {
         let pipe = &mut self.pipes[index];
         assert_eq!(pipe.token, Some(token), "room is awaited under another token");
-        assert!(!pipe.tells_room, "room was asked for twice");
-        pipe.tells_room = true;
+        assert_eq!(pipe.room, Room::Unasked, "room was asked for twice");
+        pipe.room = Room::Awaited;
     }
 
     /// A read that fills less than the buffer has taken all that had arrived, as the kernel's.
