@@ -256,7 +256,7 @@ pub(crate) const BINARY_FRAME: u8 = 0x82;
 /// Joins the packets of one long-polling payload (Engine.IO v4).
 pub(crate) const SEPARATOR: u8 = 0x1e;
 /// The largest header of an unmasked frame; the packet of a text message starts behind it.
-const TEXT_START: usize = 10;
+pub(crate) const TEXT_START: usize = 10;
 
 #[cfg(test)]
 mod tests {

@@ -55,9 +55,10 @@ impl Running {
         running
     }
 
-    /// One client comes: its upgrade, and then its CONNECT.
+    /// One client comes, each step in a turn of its own: its connection, upgrade and CONNECT.
     pub(crate) fn join(&mut self) {
         let client = self.server.net_mut().connect();
+        self.poll();
         self.server.net_mut().send(client, &self.request);
         self.poll();
         self.server.net_mut().send(client, &self.connect);

@@ -13,7 +13,6 @@ use super::Engine;
 use super::heartbeat::Heartbeat;
 use super::output::{Frame, Output};
 use super::polling::{Asker, PollBody, Polling};
-use super::query::Query;
 use super::session::Session;
 use super::sid::Sid;
 use super::transport::{Channel, Protocol, Transport};
@@ -21,7 +20,7 @@ use crate::config::{Cookie, EngineConfig, SameSite};
 use crate::deadlines::Now;
 use crate::entropy::Entropy;
 use crate::http::Request;
-use crate::message::{TEXT_FRAME, push_frame};
+use crate::message::{Form, TEXT_FRAME, TEXT_START, frame_header};
 use crate::outbox::{Outboxes, Sink};
 use crate::slots::{ConnectionKey, SessionKey};
 
@@ -46,7 +45,7 @@ impl Engine {
         let channel = Channel::Polling(Polling::default());
         let (session, sid) = self.open(now, channel, entropy, outboxes);
         let asker = Asker::new(connection, request, &self.shared.config);
-        let packet = self.open_tails.packet(sid, Transport::Polling);
+        let packet = self.open_tails.packet(sid);
         let mut response = asker.payload(PollBody::open(&packet), &mut self.shared);
         if let Some(cookie) = &self.shared.config.cookie {
             response = response.header("Set-Cookie", set_cookie(cookie, sid));
@@ -64,18 +63,14 @@ impl Engine {
         &mut self,
         now: Now,
         connection: ConnectionKey,
-        request: &Request,
+        form: Form,
         entropy: &mut dyn Entropy,
         outboxes: &mut Outboxes,
     ) -> SessionKey {
-        let form = Query::of(request).websocket_form();
         let channel = Channel::WebSocket { connection, form };
         let (session, sid) = self.open(now, channel, entropy, outboxes);
-        let packet = self.open_tails.packet(sid, Transport::WebSocket);
-        let mut frame = Vec::with_capacity(packet.len() + 4);
-        push_frame(&mut frame, TEXT_FRAME, packet.as_bytes());
+        let frame = Frame::Owned(self.open_tails.frame(sid));
         self.shared.counters.packets_sent += 1;
-        let frame = Frame::Owned(frame.into_boxed_slice());
         self.shared.outputs.push_back(Output::Send { connection, frame });
         self.announce(now, session, outboxes);
         session
@@ -130,12 +125,19 @@ impl OpenTails {
         Self { polling: tail(if can_upgrade { "\"websocket\"" } else { "" }), websocket: tail("") }
     }
 
-    fn packet(&self, sid: Sid, transport: Transport) -> String {
-        let tail = match transport {
-            Transport::Polling => &self.polling,
-            Transport::WebSocket => &self.websocket,
-        };
-        ["0{\"sid\":\"", sid.as_str(), tail].concat()
+    /// The open packet of a polling session.
+    fn packet(&self, sid: Sid) -> String {
+        [OPEN_START, sid.as_str(), &self.polling].concat()
+    }
+
+    /// The open packet of a WebSocket session, as a frame.
+    fn frame(&self, sid: Sid) -> Box<[u8]> {
+        let packet = [OPEN_START, sid.as_str(), &self.websocket].map(str::as_bytes);
+        let packet_bytes = packet.iter().map(|part| part.len()).sum();
+        let mut header = [0; TEXT_START];
+        let header = frame_header(TEXT_FRAME, packet_bytes, &mut header);
+        let [start, sid, tail] = packet;
+        [header, start, sid, tail].concat().into_boxed_slice()
     }
 }
 
@@ -164,3 +166,6 @@ fn set_cookie(cookie: &Cookie, sid: Sid) -> String {
     });
     line
 }
+
+/// What stands before the session id in the open packet.
+const OPEN_START: &str = "0{\"sid\":\"";

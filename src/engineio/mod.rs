@@ -16,13 +16,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::config::EngineConfig;
 use crate::deadlines::Now;
 use crate::http::{Request, Response};
+use crate::message::Form;
 use crate::outbox::Outboxes;
 use crate::slots::{ConnectionKey, SessionKey, Slots};
 
@@ -64,7 +65,6 @@ use closing::Ending;
 use context::{Context, Shared};
 use handshake::OpenTails;
 use polling::Asker;
-use query::Query;
 use session::Session;
 
 /// All sessions of a server.
@@ -73,7 +73,8 @@ pub(crate) struct Engine {
     sessions: Slots<Session>,
     /// Finds a session by its id: the id itself is only in the session.
     index: HashTable<SessionKey>,
-    hasher: RandomState,
+    /// A fast one will do: all ids in the index are random and ours. Peers can only look some up.
+    hasher: DefaultHashBuilder,
     sessions_max: usize,
     path: Box<str>,
     /// What follows the id in the open packet, by transport.
@@ -95,7 +96,7 @@ impl Engine {
             },
             sessions: Slots::with_capacity(sessions_max),
             index: HashTable::with_capacity(sessions_max),
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
             sessions_max,
         }
     }
@@ -184,10 +185,9 @@ impl Engine {
         now: Now,
         session: SessionKey,
         connection: ConnectionKey,
-        request: &Request,
+        form: Form,
         outboxes: &mut Outboxes,
     ) {
-        let form = Query::of(request).websocket_form();
         let is_known = self.visit(now, session, outboxes, |session, context| {
             session.handle_probe(connection, form, context);
             Ok(())

@@ -15,6 +15,7 @@ use super::rejection::Rejection;
 use super::transport::{Protocol, Transport};
 use crate::config::Transports;
 use crate::http::{Method, Request};
+use crate::message::Form;
 use crate::slots::SessionKey;
 
 /// What a request asks for.
@@ -24,7 +25,7 @@ pub(crate) enum Route {
     Preflight,
     /// A handshake. Its protocol is judged after the host's own admission; an error is answered
     /// as a rejection, on WebSocket only after the 101.
-    Open { transport: Transport, protocol: Result<Protocol, Rejection> },
+    Open { transport: Transport, form: Form, protocol: Result<Protocol, Rejection> },
     /// A GET of a polling session.
     Poll(SessionKey),
     /// A POST of a polling session.
@@ -32,7 +33,7 @@ pub(crate) enum Route {
     /// Another method, to be answered by `Engine::unsupported_method`.
     Unsupported(SessionKey),
     /// A WebSocket with the id of a session, handed to `Engine::handle_probe` after the 101.
-    Probe(SessionKey),
+    Probe(SessionKey, Form),
     /// A WebSocket that asks for polling: after the 101 an empty close frame.
     CloseAfterUpgrade,
 }
@@ -95,7 +96,7 @@ impl Engine {
             self.check_websocket_origin(request)?;
             return Ok(match transport {
                 Transport::Polling => Route::CloseAfterUpgrade,
-                Transport::WebSocket => Route::Probe(key),
+                Transport::WebSocket => Route::Probe(key, query.websocket_form()),
             });
         }
         match (transport, request.method()) {
@@ -131,7 +132,7 @@ impl Engine {
             return Err(Rejection::TooManySessions);
         }
         let protocol = Protocol::of(query.eio.as_deref()).ok_or(Rejection::UnsupportedProtocol);
-        Ok(Route::Open { transport, protocol })
+        Ok(Route::Open { transport, form: query.websocket_form(), protocol })
     }
 
     /// Browsers let any page open a WebSocket to anywhere and tell whose page it is.

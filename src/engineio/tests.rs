@@ -82,10 +82,10 @@ impl Driver {
 
     pub(super) fn open_websocket(&mut self) -> (SessionKey, ConnectionKey) {
         let connection = self.connect();
-        let request = upgrade(WEBSOCKET);
         let Self { engine, outboxes, entropy, .. } = self;
         let now = Now { monotonic: self.now, wall: self.now };
-        let session = engine.open_websocket(now, connection, &request, entropy, outboxes);
+        let form = Form::WebSocket;
+        let session = engine.open_websocket(now, connection, form, entropy, outboxes);
         self.settle();
         self.events.clear();
         (session, connection)
@@ -160,8 +160,9 @@ impl Driver {
 
     pub(super) fn probe(&mut self, session: SessionKey) -> ConnectionKey {
         let connection = self.connect();
-        let request = upgrade(WEBSOCKET);
-        self.engine.handle_probe(self.now(), session, connection, &request, &mut self.outboxes);
+        let (form, outboxes) = (Form::WebSocket, &mut self.outboxes);
+        let now = Now { monotonic: self.now, wall: self.now };
+        self.engine.handle_probe(now, session, connection, form, outboxes);
         self.settle();
         connection
     }

@@ -13,6 +13,7 @@
 use std::mem::MaybeUninit;
 
 use httparse::Header;
+use memchr::memchr;
 
 use super::framing::Framing;
 use super::method::Version;
@@ -62,7 +63,8 @@ impl HeadScanner {
     /// doesn't depend on how the bytes were split into calls.
     pub(crate) fn scan(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Status> {
         let window = bytes.get(..limits.head_bytes_max).unwrap_or(bytes);
-        while let Some(newline) = find_newline(window, self.scanned) {
+        while let Some(ahead) = memchr(b'\n', window.get(self.scanned..).unwrap_or_default()) {
+            let newline = self.scanned.saturating_add(ahead);
             self.scanned = newline.saturating_add(1);
             let line = window.get(self.line_start..newline).unwrap_or_default();
             self.check_request_line(line.len(), limits)?;
@@ -167,35 +169,15 @@ fn names_another_version(head: &[u8]) -> bool {
     }
 }
 
-/// The position of the first line feed at or after `from`.
-///
-/// Whole blocks are searched without a branch per byte, which the compiler turns into vector
-/// instructions; only the block with the line feed is searched byte by byte.
-fn find_newline(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    let mut skipped = 0;
-    for block in rest.chunks(BLOCK_BYTES) {
-        let found = block.iter().fold(0, |found, &byte| found | u8::from(byte == b'\n'));
-        if found != 0 {
-            let at = block.iter().position(|&byte| byte == b'\n')?;
-            return Some(from + skipped + at);
-        }
-        skipped += block.len();
-    }
-    None
-}
-
 /// Room for a method of 50 bytes, two spaces, `HTTP/1.1` and the CR.
 const METHOD_AND_VERSION_BYTES_MAX: usize = 61;
 
 /// Heads of up to so many headers are parsed without an allocation for `httparse`.
 const INLINE_HEADERS: usize = 48;
 
-const BLOCK_BYTES: usize = 32;
-
 #[cfg(test)]
 mod tests {
-    use super::{HeadScanner, Limits, find_newline, parse};
+    use super::{HeadScanner, Limits, parse};
     use crate::http::method::{Method, Version};
     use crate::http::request::Request;
     use crate::http::status::Status;
@@ -321,22 +303,5 @@ mod tests {
         let line = format!("GET /{}", "a".repeat(200));
         let scanned = HeadScanner::default().scan(line.as_bytes(), &limits);
         assert_eq!(scanned, Err(Status::URI_TOO_LONG));
-    }
-
-    #[test]
-    fn newlines_are_found_in_and_between_blocks() {
-        for length in [0, 1, 31, 32, 33, 64, 100] {
-            let mut bytes = vec![b'a'; length];
-            assert_eq!(find_newline(&bytes, 0), None);
-            for at in 0..length {
-                bytes[at] = b'\n';
-                for from in 0..=length {
-                    let expected = (from <= at).then_some(at);
-                    assert_eq!(find_newline(&bytes, from), expected, "{length} {at} {from}");
-                }
-                bytes[at] = b'a';
-            }
-            assert_eq!(find_newline(&bytes, length + 1), None);
-        }
     }
 }

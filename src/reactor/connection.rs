@@ -24,6 +24,7 @@ pub(super) struct Connection<S, O> {
     pub(super) kept: Option<Box<Vec<u8>>>,
     pub(super) deadline: Option<DeadlineId>,
     pub(super) ready: Readiness,
+    pub(super) interest: Interest,
     pub(super) listed: Listed,
 }
 
@@ -34,6 +35,16 @@ pub(super) struct Readiness {
     pub(super) writable: bool,
     /// The peer has ended its direction, or an error waits: reading on will tell.
     pub(super) hung_up: bool,
+}
+
+/// What the network tells of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Interest {
+    /// Something to read: the socket has taken every write so far.
+    #[default]
+    Readable,
+    /// Room to write as well, since a write fell short.
+    Both,
 }
 
 /// On which of the reactor's lists a connection stands.
@@ -116,6 +127,7 @@ impl<S, O: Default> Connection<S, O> {
             kept: None,
             deadline: None,
             ready: Readiness::default(),
+            interest: Interest::default(),
             listed: Listed::default(),
         }
     }

@@ -231,7 +231,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         }
         self.listeners.resume();
         let room = self.connections_max.saturating_sub(self.connections.len());
-        let (connections, ready) = (&mut self.connections, &mut self.ready);
+        let connections = &mut self.connections;
         let (counters, deadlines) = (&mut self.counters, &mut self.deadlines);
         let due = now.saturating_add(self.http.keep_alive_timeout);
         let mut refused = 0;
@@ -245,11 +245,10 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                 }
                 counters.accepted += 1;
                 connection.deadline = Some(deadlines.schedule(due, key));
-                // The request is often there already; reading at once saves a turn.
-                (connection.ready.readable, connection.ready.writable) = (true, true);
-                connection.listed.ready = true;
+                // The request seldom comes with its connection: a read at once would find nothing
+                // in a rush and on any network. Registering tells of it where it does.
+                connection.ready.writable = true;
                 connections.insert(connection);
-                ready.push_back(key);
             });
         self.counters.accept_errors += errors + refused;
         if matches!(accepting, Accepting::Exhausted | Accepting::Failed) {

@@ -84,8 +84,9 @@ use std::time::Duration;
 
 /// The network as the reactor sees it.
 ///
-/// Streams and listeners are registered once, for reading and writing; tokens are the reactor's.
-/// Nothing here blocks but [`Net::wait`]. The module's documentation has a whole one.
+/// Streams and listeners are registered once, for reading; tokens are the reactor's. Of room to
+/// write a stream tells from [`Net::await_writable`] on: most never fill up. Nothing here blocks
+/// but [`Net::wait`]. The module's documentation has a whole one.
 pub trait Net {
     /// Accepts connections.
     type Listener;
@@ -102,8 +103,16 @@ pub trait Net {
     /// Takes the next connection off the backlog.
     fn accept(&mut self, listener: &mut Self::Listener) -> io::Result<Accepted<Self::Stream>>;
 
-    /// Registers a stream, for reading and writing, under a token.
+    /// Registers a stream, for reading, under a token. Telling of room to write does no harm.
     fn register(&mut self, stream: &mut Self::Stream, token: u64) -> io::Result<()>;
+
+    /// Has the stream tell, from now on, when it can be written to, and at once if it can already.
+    /// It is asked for when a write falls short, once for a stream and under the token it is
+    /// registered by. A network that tells anyway need do nothing.
+    fn await_writable(&mut self, stream: &mut Self::Stream, token: u64) -> io::Result<()> {
+        let _ = (stream, token);
+        Ok(())
+    }
 
     /// Reads into `buffer`; zero is the end of the stream. What fills less than the buffer has
     /// taken all there is, so that the next byte, or the end behind it, is told as readiness anew.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Reactor;
-use super::connection::{Answer, Ending, Speaks, Stage};
+use super::connection::{Answer, Ending, Interest, Speaks, Stage};
 use super::net::Net;
 use crate::http::response::Encode;
 use crate::http::{Response, Status};
@@ -112,19 +112,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         key: ConnectionKey,
         written: &io::Result<Flushed>,
     ) -> Flushed {
-        let Some(connection) = self.connections.get_mut(key.cast()) else {
-            return Flushed { lost: true, ..Flushed::default() };
+        let flushed = match written {
+            Ok(flushed) if !flushed.blocked || self.await_writable(key) => *flushed,
+            _ => return self.after_failure(key),
         };
-        let &Ok(flushed) = written else {
-            if connection.ending == Ending::Flush {
-                self.destroy(key);
-                return Flushed { lost: true, ..Flushed::default() };
-            }
-            // Reading tells what happened, and to whom; it may hold the peer's last words.
-            connection.ready.writable = false;
-            (connection.ready.readable, connection.ready.hung_up) = (true, true);
-            connection.queue = SendQueue::new();
-            self.list_ready(key);
+        let Some(connection) = self.connections.get_mut(key.cast()) else {
             return Flushed { lost: true, ..Flushed::default() };
         };
         connection.ready.writable = !flushed.blocked;
@@ -149,6 +141,32 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             self.list_ready(key);
         }
         flushed
+    }
+
+    /// Has the network tell when the socket has room again; whether it will.
+    fn await_writable(&mut self, key: ConnectionKey) -> bool {
+        let Some(connection) = self.connections.get_mut(key.cast()) else { return false };
+        if connection.interest == Interest::Readable
+            && self.net.await_writable(&mut connection.stream, key.to_bits()).is_ok()
+        {
+            connection.interest = Interest::Both;
+        }
+        connection.interest == Interest::Both
+    }
+
+    fn after_failure(&mut self, key: ConnectionKey) -> Flushed {
+        if let Some(connection) = self.connections.get_mut(key.cast()) {
+            if connection.ending == Ending::Flush {
+                self.destroy(key);
+            } else {
+                // Reading tells what happened, and to whom; it may hold the peer's last words.
+                connection.ready.writable = false;
+                (connection.ready.readable, connection.ready.hung_up) = (true, true);
+                connection.queue = SendQueue::new();
+                self.list_ready(key);
+            }
+        }
+        Flushed { lost: true, ..Flushed::default() }
     }
 
     /// Gives a WebSocket that belongs to no session the time that a session has to take something

@@ -29,6 +29,12 @@ pub struct SystemNet {
     poll: Poll,
     events: Events,
     waker: Arc<SystemWaker>,
+    options: SocketOptions,
+}
+
+/// What is set on every TCP socket.
+#[derive(Clone, Copy, Debug)]
+struct SocketOptions {
     nodelay: bool,
     send_buffer_bytes: Option<usize>,
     receive_buffer_bytes: Option<usize>,
@@ -78,14 +84,21 @@ impl SystemNet {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             waker,
+            options: SocketOptions::of(config),
+        })
+    }
+}
+
+impl SocketOptions {
+    fn of(config: &ReactorConfig) -> Self {
+        Self {
             nodelay: config.nodelay,
             send_buffer_bytes: config.send_buffer_bytes,
             receive_buffer_bytes: config.receive_buffer_bytes,
-        })
+        }
     }
 
-    fn configure(&self, stream: &TcpStream) -> io::Result<()> {
-        let socket = SockRef::from(stream);
+    fn set(self, socket: &Socket) -> io::Result<()> {
         if self.nodelay {
             socket.set_tcp_nodelay(true)?;
         }
@@ -107,6 +120,9 @@ impl SystemListener {
         socket.set_reuse_address(true)?;
         if let (SocketAddr::V6(_), Some(only)) = (address, config.only_v6) {
             socket.set_only_v6(only)?;
+        }
+        if INHERITS_OPTIONS {
+            SocketOptions::of(config).set(&socket)?;
         }
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(config.backlog).unwrap_or(i32::MAX))?;
@@ -170,8 +186,10 @@ impl Net for SystemNet {
         match &mut listener.0 {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                // A socket that the peer has reset already refuses options; reading will tell.
-                let _ = self.configure(&stream);
+                if !INHERITS_OPTIONS {
+                    // A socket that the peer has reset already refuses options; reading will tell.
+                    let _ = self.options.set(&SockRef::from(&stream));
+                }
                 Ok(Accepted { stream: SystemStream(Stream::Tcp(stream)), peer: Some(peer) })
             }
             Listener::Unix(listener, _) => {
@@ -182,8 +200,12 @@ impl Net for SystemNet {
     }
 
     fn register(&mut self, stream: &mut SystemStream, token: u64) -> io::Result<()> {
+        self.poll.registry().register(stream.source(), to_token(token), Interest::READABLE)
+    }
+
+    fn await_writable(&mut self, stream: &mut SystemStream, token: u64) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(stream.source(), to_token(token), interest)
+        self.poll.registry().reregister(stream.source(), to_token(token), interest)
     }
 
     fn read(&mut self, stream: &mut SystemStream, buffer: &mut [u8]) -> io::Result<usize> {
@@ -242,5 +264,66 @@ fn to_token(token: u64) -> Token {
     Token(usize::try_from(token).unwrap_or(usize::MAX))
 }
 
+/// Whether an accepted socket has the options of its listener: a call less for each connection.
+const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 const WAKE_TOKEN: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    /// A network, the server's end of one connection on it, and the client's.
+    fn connect(config: &ReactorConfig) -> (SystemNet, SystemStream, std::net::TcpStream) {
+        let mut net = SystemNet::new(config).unwrap();
+        let mut listener = SystemListener::bind((Ipv4Addr::LOCALHOST, 0).into(), config).unwrap();
+        net.listen(&mut listener, 1).unwrap();
+        let client = std::net::TcpStream::connect(listener.local_address().unwrap()).unwrap();
+        net.wait(&mut Vec::new(), None).unwrap();
+        let stream = net.accept(&mut listener).unwrap().stream;
+        (net, stream, client)
+    }
+
+    fn wait(net: &mut SystemNet) -> Vec<Ready> {
+        let mut ready = Vec::new();
+        net.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        ready
+    }
+
+    #[test]
+    fn accepted_sockets_have_the_options() {
+        for nodelay in [true, false] {
+            let config = ReactorConfig {
+                nodelay,
+                send_buffer_bytes: Some(100_000),
+                receive_buffer_bytes: Some(50_000),
+                ..ReactorConfig::default()
+            };
+            let (_net, stream, _client) = connect(&config);
+            let Stream::Tcp(stream) = &stream.0 else { panic!("a TCP socket was accepted") };
+            assert_eq!(stream.nodelay().unwrap(), nodelay);
+            // Linux doubles what it is asked for, to have room for its own.
+            assert_eq!(SockRef::from(stream).send_buffer_size().unwrap(), 200_000);
+            assert_eq!(SockRef::from(stream).recv_buffer_size().unwrap(), 100_000);
+        }
+    }
+
+    #[test]
+    fn room_is_told_of_once_it_is_awaited() {
+        let (mut net, mut stream, mut client) = connect(&ReactorConfig::default());
+        net.register(&mut stream, 7).unwrap();
+        assert_eq!(wait(&mut net), []);
+        let bytes = vec![0; 1 << 20];
+        let mut written = 0;
+        while let Ok(more) = net.write(&mut stream, &[IoSlice::new(&bytes)]) {
+            written += more;
+        }
+        net.await_writable(&mut stream, 7).unwrap();
+        assert_eq!(wait(&mut net), []);
+        client.read_exact(&mut vec![0; written]).unwrap();
+        let mut ready = Vec::new();
+        net.wait(&mut ready, None).unwrap();
+        assert_eq!(ready, [Ready { token: 7, writable: true, ..Ready::default() }]);
+    }
+}

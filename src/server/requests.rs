@@ -1,12 +1,11 @@
 //! Requests: whose they are, and what becomes of them.
 
-use std::borrow::Cow;
-
 use super::{Owner, Server};
 use crate::admission::{ConnectionError, Decision};
 use crate::endpoint::WebSocketEvent;
 use crate::engineio::{PostStart, Rejection, Route, Transport};
 use crate::http::{Request, Response, Status};
+use crate::message::Form;
 use crate::reactor::net::Net;
 use crate::slots::{ConnectionKey, SessionKey};
 use crate::socketio::{Io, Opening, guard};
@@ -17,6 +16,7 @@ use crate::websocket::{Acceptance, Handshake, HandshakeError};
 pub(super) struct PendingAdmission {
     request: Request,
     transport: Transport,
+    form: Form,
     protocol: Result<(), Rejection>,
 }
 
@@ -108,8 +108,9 @@ impl<N: Net> Server<N> {
                 let response = self.hub.state.borrow().engine.unsupported_method(&request);
                 self.reactor.respond(self.now.monotonic, key, response);
             }
-            Ok(Route::Open { transport, protocol }) => {
-                self.admit(key, request, transport, protocol.map(|_| ()));
+            Ok(Route::Open { transport, form, protocol }) => {
+                let protocol = protocol.map(|_| ());
+                self.admit(key, PendingAdmission { request, transport, form, protocol });
             }
             Ok(Route::Poll(session)) => {
                 self.reactor.set_owner(key, Owner::Poll(session));
@@ -122,7 +123,7 @@ impl<N: Net> Server<N> {
                     self.begin_post(key, session, request);
                 }
             }
-            Ok(Route::Probe(session)) => self.probe(key, session, &request),
+            Ok(Route::Probe(session, form)) => self.probe(key, session, form, &request),
             Ok(Route::CloseAfterUpgrade) => {
                 if self.upgrade(key, &request, None) {
                     self.reactor.close_websocket(self.now.monotonic, key, None, "");
@@ -132,23 +133,16 @@ impl<N: Net> Server<N> {
     }
 
     /// Asks the host about a handshake, if it wants to be asked.
-    fn admit(
-        &mut self,
-        key: ConnectionKey,
-        request: Request,
-        transport: Transport,
-        protocol: Result<(), Rejection>,
-    ) {
+    fn admit(&mut self, key: ConnectionKey, pending: PendingAdmission) {
         let Some(admission) = self.admission.clone() else {
-            let pending = PendingAdmission { request, transport, protocol };
             return self.open(key, pending, &[]);
         };
         self.reactor.set_owner(key, Owner::Admission);
         let decision = Decision::new(&self.hub, key);
-        if guard(|| admission(Io::new(&self.hub), &request, decision)).is_none() {
+        if guard(|| admission(Io::new(&self.hub), &pending.request, decision)).is_none() {
             self.hub.state.borrow_mut().counters.handler_panics += 1;
         }
-        self.admissions.insert(key, PendingAdmission { request, transport, protocol });
+        self.admissions.insert(key, pending);
     }
 
     pub(super) fn handle_admitted(&mut self, key: ConnectionKey, headers: &[(String, String)]) {
@@ -171,7 +165,7 @@ impl<N: Net> Server<N> {
         pending: PendingAdmission,
         headers: &[(String, String)],
     ) {
-        let PendingAdmission { request, transport, protocol } = pending;
+        let PendingAdmission { request, transport, form, protocol } = pending;
         match (transport, protocol) {
             (Transport::Polling, Err(rejection)) => self.reject(key, &request, &rejection),
             (Transport::Polling, Ok(())) => self.open_polling(key, request, headers),
@@ -180,7 +174,7 @@ impl<N: Net> Server<N> {
                     return;
                 }
                 match protocol {
-                    Ok(()) => self.open_websocket(key, request),
+                    Ok(()) => self.open_websocket(key, request, form),
                     // The reference judges the protocol too late: its refusal, in plain HTTP,
                     // follows the 101.
                     Err(rejection) => {
@@ -201,11 +195,11 @@ impl<N: Net> Server<N> {
         self.handle_open(session, request);
     }
 
-    fn open_websocket(&mut self, key: ConnectionKey, request: Request) {
+    fn open_websocket(&mut self, key: ConnectionKey, request: Request, form: Form) {
         let session = {
             let state = &mut *self.hub.state.borrow_mut();
             let (entropy, outboxes) = (&mut *state.entropy, &mut state.outboxes);
-            state.engine.open_websocket(self.now, key, &request, entropy, outboxes)
+            state.engine.open_websocket(self.now, key, form, entropy, outboxes)
         };
         self.reactor.set_owner(key, Owner::WebSocket(session));
         self.handle_open(session, request);
@@ -219,13 +213,13 @@ impl<N: Net> Server<N> {
         }
     }
 
-    fn probe(&mut self, key: ConnectionKey, session: SessionKey, request: &Request) {
+    fn probe(&mut self, key: ConnectionKey, session: SessionKey, form: Form, request: &Request) {
         if !self.upgrade(key, request, None) {
             return;
         }
         self.reactor.set_owner(key, Owner::WebSocket(session));
         let state = &mut *self.hub.state.borrow_mut();
-        state.engine.handle_probe(self.now, session, key, request, &mut state.outboxes);
+        state.engine.handle_probe(self.now, session, key, form, &mut state.outboxes);
     }
 
     /// Answers 101 and makes the connection a WebSocket, or refuses what is no proper handshake.
@@ -293,19 +287,13 @@ impl<N: Net> Server<N> {
 /// Checks the WebSocket handshake of a request; gives the accept key and the first protocol that
 /// was offered.
 fn accept(request: &Request) -> Result<(String, Option<String>), HandshakeError> {
-    let joined = |name| {
-        let mut values = request.header_values(name);
-        let first = values.next()?;
-        Some(match values.next() {
-            None => Cow::Borrowed(first),
-            Some(second) => {
-                Cow::Owned([first, second].into_iter().chain(values).collect::<Vec<_>>().join(", "))
-            }
-        })
-    };
-    let (connection, upgrade) = (joined("connection"), joined("upgrade"));
-    let (key, version) = (joined("sec-websocket-key"), joined("sec-websocket-version"));
-    let protocol = joined("sec-websocket-protocol");
+    let [connection, upgrade, key, version, protocol] = request.header_lists([
+        "connection",
+        "upgrade",
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "sec-websocket-protocol",
+    ]);
     let handshake = Handshake {
         method: request.method_name(),
         version_minor: u8::from(request.version() == crate::http::Version::Http11),
@@ -324,14 +312,17 @@ fn switching_protocols(
     protocol: Option<&str>,
     headers: &[(&'static str, String)],
 ) -> Vec<u8> {
-    let mut head = String::with_capacity(160);
-    head.push_str("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n");
-    head.push_str("Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    head.push_str(accept_key);
-    head.push_str("\r\n");
     let protocol = protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol));
     let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
-    for (name, value) in protocol.into_iter().chain(headers) {
+    let headers = protocol.into_iter().chain(headers);
+    let headers_bytes: usize =
+        headers.clone().map(|(name, value)| name.len() + value.len() + 4).sum();
+    // Nothing is left over that would have to be given back.
+    let mut head = String::with_capacity(SWITCHING.len() + accept_key.len() + headers_bytes + 4);
+    head.push_str(SWITCHING);
+    head.push_str(accept_key);
+    head.push_str("\r\n");
+    for (name, value) in headers {
         head.push_str(name);
         head.push_str(": ");
         head.extend(value.chars().filter(|character| !character.is_control()));
@@ -340,3 +331,7 @@ fn switching_protocols(
     head.push_str("\r\n");
     head.into_bytes()
 }
+
+/// The answer to an upgrade, as far as the value of the accept key.
+const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: ";

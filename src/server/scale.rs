@@ -12,6 +12,7 @@ use crate::deadlines::{DeadlineId, Now};
 use crate::engineio::{Engine, Incoming, Output, RawPacket};
 use crate::entropy::SeededEntropy;
 use crate::http::Request;
+use crate::message::Form;
 use crate::outbox::Lane;
 use crate::slots::{ConnectionKey, Key, SessionKey};
 use crate::socketio::Opening;
@@ -70,7 +71,7 @@ impl Machines {
             let state = &mut *self.hub.state.borrow_mut();
             state.now = now;
             let (entropy, outboxes) = (&mut *state.entropy, &mut state.outboxes);
-            state.engine.open_websocket(now, connection, request, entropy, outboxes)
+            state.engine.open_websocket(now, connection, Form::WebSocket, entropy, outboxes)
         };
         assert_eq!(session.index(), self.clients.len());
         self.clients.push(Client { session, armed: None, ping_at: Duration::ZERO });

@@ -42,19 +42,21 @@ impl Namespaces {
     /// `/` has room for so many sockets; the others grow with theirs.
     pub(crate) fn with_capacity(sockets: usize) -> Self {
         let mut namespaces = Self { entries: Vec::new(), by_name: HashMap::new() };
-        let main = namespaces.find_or_insert("/");
+        let main = namespaces.insert(MAIN_NAME);
         namespaces.get_mut(main).members.reserve_exact(sockets);
         namespaces
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<NamespaceId> {
-        self.by_name.get(name).copied()
+        // Nearly every client asks for `/`, and a hash costs more than a look.
+        if name == MAIN_NAME { Some(NamespaceId::MAIN) } else { self.by_name.get(name).copied() }
     }
 
     pub(crate) fn find_or_insert(&mut self, name: &str) -> NamespaceId {
-        if let Some(id) = self.find(name) {
-            return id;
-        }
+        self.find(name).unwrap_or_else(|| self.insert(name))
+    }
+
+    fn insert(&mut self, name: &str) -> NamespaceId {
         let id = NamespaceId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let name: Rc<str> = Rc::from(name);
         self.by_name.insert(Rc::clone(&name), id);
@@ -102,3 +104,5 @@ impl NamespaceEntry {
         self.members.get(position).map(|moved| moved.socket)
     }
 }
+
+const MAIN_NAME: &str = "/";

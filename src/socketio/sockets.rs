@@ -4,10 +4,10 @@
 //! (data, pending acknowledgements, a CONNECT payload) is boxed.
 
 use std::any::Any;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::rc::Rc;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::ack::Acks;
 use super::namespaces::NamespaceId;
@@ -52,7 +52,8 @@ pub(crate) enum SocketState {
 pub(crate) struct Sockets {
     entries: Slots<SocketEntry>,
     by_id: HashTable<SocketKey>,
-    hasher: RandomState,
+    /// A fast one will do: all ids in the index are random and ours. Peers can only look some up.
+    hasher: DefaultHashBuilder,
 }
 
 impl Sockets {
@@ -60,7 +61,7 @@ impl Sockets {
         Self {
             entries: Slots::with_capacity(sockets),
             by_id: HashTable::with_capacity(sockets),
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
         }
     }
 

@@ -62,6 +62,8 @@ impl Running {
         uncounted(|| request = upgrade_request(head_bytes));
         uncounted(|| connect = text_frame("40"));
         let client = self.server.net_mut().connect();
+        // Its request comes when it has heard that it is connected.
+        self.poll();
         self.server.net_mut().send(client, &request);
         self.poll();
         self.server.net_mut().send(client, &connect);
@@ -167,6 +169,16 @@ fn many_broadcasts_of_one_turn_are_one_write_for_each_socket() {
         let frame_bytes = b"\x81\x1042[\"news\",\"hello\"]".len() as u64;
         assert_eq!(after.bytes_written - before.bytes_written, messages * frame_bytes);
     }
+}
+
+/// An accept finds nothing more in every turn but the last, when there is room for no more.
+#[test]
+fn a_connect_costs_two_reads_two_writes_and_one_registration() {
+    let mut running = Running::with_clients(100, 0, HandshakeRetention::UntilConnected);
+    let counts = running.counts();
+    assert_eq!(counts.accepts, 2 * 100 - 1);
+    assert_eq!((counts.registers, counts.awaits), (100, 0));
+    assert_eq!((counts.reads, counts.writes), (2 * 100, 2 * 100));
 }
 
 #[test]

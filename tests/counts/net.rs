@@ -31,12 +31,16 @@ pub(crate) struct CountingNet {
 /// The calls that a server made; each stands for a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
+    /// accept(2).
+    pub(crate) accepts: u64,
     /// read(2).
     pub(crate) reads: u64,
     /// send(2) and writev(2).
     pub(crate) writes: u64,
-    /// `epoll_ctl(2)`.
+    /// `epoll_ctl(2)`, to tell of what there is to read.
     pub(crate) registers: u64,
+    /// `epoll_ctl(2)`, to tell of room as well.
+    pub(crate) awaits: u64,
     /// Bytes that the server wrote.
     pub(crate) bytes_written: u64,
 }
@@ -117,6 +121,7 @@ impl Net for CountingNet {
     }
 
     fn accept(&mut self, _: &mut Listener) -> io::Result<Accepted<Stream>> {
+        self.counts.accepts += 1;
         match self.backlog.pop_front() {
             Some(pipe) => Ok(Accepted { stream: Stream { pipe }, peer: None }),
             None => Err(io::ErrorKind::WouldBlock.into()),
@@ -125,7 +130,17 @@ impl Net for CountingNet {
 
     fn register(&mut self, stream: &mut Stream, token: u64) -> io::Result<()> {
         self.counts.registers += 1;
-        self.pipes[stream.pipe].token = Some(token);
+        let pipe = &mut self.pipes[stream.pipe];
+        pipe.token = Some(token);
+        if !pipe.to_server.is_empty() {
+            let told = Ready { token, readable: true, ..Ready::default() };
+            uncounted(|| self.ready.push(told));
+        }
+        Ok(())
+    }
+
+    fn await_writable(&mut self, _: &mut Stream, _: u64) -> io::Result<()> {
+        self.counts.awaits += 1;
         Ok(())
     }
 

@@ -33,6 +33,8 @@ struct Pipe {
     to_client: Vec<u8>,
     /// How many bytes the peer's side still takes.
     room: usize,
+    /// The server has asked to be told of room.
+    tells_room: bool,
     /// The peer has ended its direction.
     ended: bool,
     closed: bool,
@@ -46,6 +48,7 @@ impl QueueNet {
             to_server: Vec::new(),
             to_client: Vec::new(),
             room: usize::MAX,
+            tells_room: false,
             ended: false,
             closed: false,
         });
@@ -76,7 +79,7 @@ impl QueueNet {
     pub(crate) fn set_room(&mut self, client: usize, bytes: usize) {
         let pipe = &mut self.pipes[client];
         pipe.room = bytes;
-        if let Some(token) = pipe.token.filter(|_| bytes > 0) {
+        if let Some(token) = pipe.token.filter(|_| bytes > 0 && pipe.tells_room) {
             self.ready.push(Ready { token, writable: true, ..Ready::default() });
         }
     }
@@ -111,7 +114,21 @@ impl Net for QueueNet {
     }
 
     fn register(&mut self, stream: &mut Stream, token: u64) -> io::Result<()> {
-        self.pipes[stream.pipe].token = Some(token);
+        let pipe = &mut self.pipes[stream.pipe];
+        pipe.token = Some(token);
+        if pipe.ended || !pipe.to_server.is_empty() {
+            let closed = pipe.ended;
+            self.ready.push(Ready { token, readable: true, closed, ..Ready::default() });
+        }
+        Ok(())
+    }
+
+    fn await_writable(&mut self, stream: &mut Stream, token: u64) -> io::Result<()> {
+        let pipe = &mut self.pipes[stream.pipe];
+        pipe.tells_room = true;
+        if pipe.room > 0 {
+            self.ready.push(Ready { token, writable: true, ..Ready::default() });
+        }
         Ok(())
     }
 

@@ -49,6 +49,11 @@ impl Net for SimNet {
         Ok(())
     }
 
+    fn await_writable(&mut self, stream: &mut SimStream, token: u64) -> io::Result<()> {
+        self.0.borrow_mut().await_writable(stream.0, token);
+        Ok(())
+    }
+
     fn read(&mut self, stream: &mut SimStream, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.borrow_mut().read(stream.0, buffer)
     }

@@ -21,10 +21,21 @@ pub(crate) struct Pipe {
     /// The server's end is closed.
     pub(crate) is_closed: bool,
     reader: Reader,
-    /// A write fell short: room will be told of.
-    wants_room: bool,
+    pub(crate) room: Room,
     reset_by_client: Reset,
     reset_by_server: bool,
+}
+
+/// What the server hears of room to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Nothing: it has not asked.
+    #[default]
+    Unasked,
+    /// It has asked, and its last write went whole.
+    Asked,
+    /// Its last write fell short: it will hear.
+    Awaited,
 }
 
 /// What has become of the client's end.
@@ -132,8 +143,9 @@ impl Pipe {
             self.to_client.arrived.clear();
             self.reset();
         }
-        if self.wants_room && self.to_client.flying.len() < window && !random.once_in(3) {
-            self.wants_room = false;
+        if self.room == Room::Awaited && self.to_client.flying.len() < window && !random.once_in(3)
+        {
+            self.room = Room::Asked;
             self.edge.writable = true;
         }
         if self.to_client.fin == Fin::Sent && self.to_client.flying.is_empty() {
@@ -211,7 +223,9 @@ impl Pipe {
             taken = random.below(taken + 1);
         }
         self.to_client.flying.extend(&bytes[..taken]);
-        self.wants_room |= taken < bytes.len();
+        if taken < bytes.len() && self.room == Room::Asked {
+            self.room = Room::Awaited;
+        }
         (taken > 0 || bytes.is_empty()).then_some(taken)
     }
 

@@ -31,7 +31,10 @@ impl Stage {
         let server =
             Server::simulated(net, vec![SimListener], Config::default(), clock, 1).unwrap();
         let wire = world.borrow_mut().connect();
-        Self { world, server, wire }
+        let mut stage = Self { world, server, wire };
+        // The connection is accepted; what it brings comes later.
+        stage.pass(Duration::from_millis(1));
+        stage
     }
 
     fn send(&mut self, bytes: &[u8]) {

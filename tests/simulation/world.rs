@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use throng::net::Ready;
 
-use crate::pipe::{End, Fin, Pipe};
+use crate::pipe::{End, Fin, Pipe, Room};
 use crate::random::Random;
 
 /// The world of one run.
@@ -181,8 +181,14 @@ impl World {
         let pipe = &mut self.pipes[index];
         assert!(pipe.token.is_none() && !pipe.is_closed, "a stream was registered twice");
         pipe.token = Some(token);
-        pipe.edge.writable = true;
         pipe.edge.readable |= !pipe.to_server.arrived.is_empty();
+    }
+
+    pub(crate) fn await_writable(&mut self, index: usize, token: u64) {
+        let pipe = &mut self.pipes[index];
+        assert_eq!(pipe.token, Some(token), "room is awaited under another token");
+        assert_eq!(pipe.room, Room::Unasked, "room was asked for twice");
+        pipe.room = Room::Awaited;
     }
 
     /// A read that fills less than the buffer has taken all that had arrived, as the kernel's.

@@ -15,8 +15,11 @@ fn open(driver: &mut Driver, request: &Request, headers: &[(String, String)]) ->
 fn open_websocket(driver: &mut Driver, request: &Request) -> SessionKey {
     let connection = driver.connect();
     let now = driver.now();
+    let Ok(Route::Open { form, .. }) = driver.engine.route(request) else {
+        panic!("{request:?} opens no session");
+    };
     let Driver { engine, outboxes, entropy, .. } = driver;
-    let session = engine.open_websocket(now, connection, request, entropy, outboxes);
+    let session = engine.open_websocket(now, connection, form, entropy, outboxes);
     driver.settle();
     session
 }

@@ -127,9 +127,8 @@ impl Play {
             4 => {
                 let connection = self.connect(Some(session));
                 self.model.websockets.insert(connection);
-                let request = upgrade(WEBSOCKET);
-                let outboxes = &mut self.outboxes;
-                self.engine.handle_probe(now, session, connection, &request, outboxes);
+                let (form, outboxes) = (Form::WebSocket, &mut self.outboxes);
+                self.engine.handle_probe(now, session, connection, form, outboxes);
                 for packet in ["2probe", "5"] {
                     if self.below(3) > 0 {
                         let packet = RawPacket::Text(packet);
@@ -172,7 +171,7 @@ impl Play {
             engine.open_polling(now, connection, &get(POLLING), &[], random, outboxes)
         } else {
             model.websockets.insert(connection);
-            engine.open_websocket(now, connection, &upgrade(WEBSOCKET), random, outboxes)
+            engine.open_websocket(now, connection, Form::WebSocket, random, outboxes)
         };
         assert!(!self.sessions.contains(&session), "a key was given twice");
         self.sessions.push(session);

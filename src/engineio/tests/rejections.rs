@@ -18,7 +18,7 @@ fn with_sid(driver: &Driver, session: SessionKey, target: &str) -> String {
 }
 
 fn open(transport: Transport) -> Route {
-    Route::Open { transport, protocol: Ok(Protocol::V4) }
+    Route::Open { transport, form: Form::WebSocket, protocol: Ok(Protocol::V4) }
 }
 
 #[test]
@@ -104,7 +104,10 @@ fn what_a_session_accepts() {
         assert_eq!(ask(&driver, method, &polling), Ok(Route::Unsupported(session)));
     }
     assert_eq!(driver.engine.unsupported_method(&get(&polling)).status().code(), 500);
-    assert_eq!(driver.engine.route(&upgrade(&websocket)), Ok(Route::Probe(session)));
+    assert_eq!(
+        driver.engine.route(&upgrade(&websocket)),
+        Ok(Route::Probe(session, Form::WebSocket))
+    );
     assert_eq!(driver.engine.route(&upgrade(&polling)), Ok(Route::CloseAfterUpgrade));
     let (session, _) = driver.open_websocket();
     let target = with_sid(&driver, session, WEBSOCKET);
@@ -124,13 +127,17 @@ fn a_handshake_is_a_get_then_a_websocket_then_of_version_4() {
     let target = "/socket.io/?transport=websocket";
     assert_eq!(rejection(&driver, &get(target)), (3, Some("TRANSPORT_HANDSHAKE_ERROR")));
     for eio in ["", "&EIO=3", "&EIO=5", "&EIO=4&EIO=3"] {
-        let unsupported = Err(Rejection::UnsupportedProtocol);
+        let protocol = Err(Rejection::UnsupportedProtocol);
+        let unsupported = |transport| Route::Open {
+            transport,
+            form: Form::WebSocket,
+            protocol: protocol.clone(),
+        };
         let target = format!("/socket.io/?transport=polling{eio}");
-        let route = Route::Open { transport: Transport::Polling, protocol: unsupported.clone() };
-        assert_eq!(ask(&driver, "GET", &target), Ok(route));
+        assert_eq!(ask(&driver, "GET", &target), Ok(unsupported(Transport::Polling)));
         let target = format!("/socket.io/?transport=websocket{eio}");
-        let route = Route::Open { transport: Transport::WebSocket, protocol: unsupported };
-        assert_eq!(driver.engine.route(&upgrade(&target)), Ok(route));
+        let route = driver.engine.route(&upgrade(&target));
+        assert_eq!(route, Ok(unsupported(Transport::WebSocket)));
     }
     assert_eq!(ask(&driver, "GET", &format!("{POLLING}&sid=")), Ok(open(Transport::Polling)));
     assert_eq!(driver.engine.route(&upgrade(WEBSOCKET)), Ok(open(Transport::WebSocket)));
