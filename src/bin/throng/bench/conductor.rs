@@ -118,7 +118,7 @@ impl Conductor {
         let wall_offset_ns = self.notes.wall_offset_ns;
         self.shards.send(&Command::Connect { epoch_ns, wall_offset_ns })?;
         let wanted = u64::from(self.notes.plan.clients);
-        self.listen_until(u64::MAX, |counts| counts.connected + counts.failed >= wanted)?;
+        self.listen_until(u64::MAX, |counts| counts.connected + counts.gone() >= wanted)?;
         self.notes.connected_ns = monotonic_ns();
         self.notes.connected = self.watcher.sample()?;
         self.notes.connected_counts = self.total();
@@ -172,8 +172,7 @@ impl Conductor {
         let told_ns = monotonic_ns().saturating_add(2 * TOLD_NS);
         self.listen_until(told_ns.min(until_ns), |_| false)?;
         self.listen_until(until_ns, |counts| {
-            let gone = counts.lost + counts.slow_lost + counts.failed;
-            counts.received >= counts.expected && counts.connected + gone >= wanted
+            counts.received >= counts.expected && counts.connected + counts.gone() >= wanted
         })?;
         self.notes.drained_ns = monotonic_ns();
         Ok(())

@@ -129,6 +129,11 @@ impl Score {
 }
 
 impl Counts {
+    /// Who is neither connected nor on the way, and doesn't come back by itself.
+    pub(crate) fn gone(&self) -> u64 {
+        self.failed + self.lost + self.slow_lost
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         let Self {
             connected,
