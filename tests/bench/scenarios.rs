@@ -38,6 +38,7 @@ fn connect_tells_how_long_each_took() {
     assert!(record.joined >= 40);
     let per_second = outcome.decimal("/connections/per_second");
     assert!(per_second > 0.0 && per_second < 130.0, "{per_second}");
+    assert!(outcome.decimal("/generator/cpu_seconds") > 0.0);
 }
 
 #[test]

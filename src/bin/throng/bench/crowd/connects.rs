@@ -79,9 +79,10 @@ impl Connects {
         Some((attempt, intended_ns))
     }
 
-    /// An attempt came to its end, one way or the other.
-    pub(crate) fn finish(&mut self) {
+    /// An attempt came to its end, one way or the other; whether it was the last there is.
+    pub(crate) fn finish(&mut self) -> bool {
         self.under_way = self.under_way.saturating_sub(1);
+        self.under_way == 0 && self.waiting.is_empty()
     }
 
     /// The next attempt whose time is over; it may have come to its end long ago.

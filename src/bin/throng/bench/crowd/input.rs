@@ -240,16 +240,25 @@ impl Crowd {
     fn become_present(&mut self, index: usize) {
         let Some(member) = self.members.get_mut(index) else { return };
         member.stage = Stage::Present;
-        self.connects.finish();
         let counts = &mut self.listening.score.counts;
         counts.connected += 1;
         counts.reconnected += u64::from(member.attempt > 0);
+        let is_first = member.attempt == 0;
+        self.finish_attempt(is_first);
+    }
+
+    /// The conductor hears at once when all have come in: connections per second run to there.
+    fn finish_attempt(&mut self, is_first: bool) {
+        if self.connects.finish() && is_first {
+            self.telling.progress_ns = 0;
+        }
     }
 
     /// A client's session or attempt has ended without our asking.
     pub(super) fn end(&mut self, index: usize, ending: &Ending) {
         let Some(member) = self.members.get_mut(index) else { return };
         let stage = std::mem::replace(&mut member.stage, Stage::Away);
+        let is_first = member.attempt == 0;
         let lanes = std::mem::take(&mut member.lanes);
         for key in lanes.into_iter().flatten() {
             self.links.close(key);
@@ -259,10 +268,7 @@ impl Crowd {
         let score = &mut self.listening.score;
         match stage {
             Stage::Away => return,
-            Stage::Connecting | Stage::Entering => {
-                self.connects.finish();
-                score.counts.failed += 1;
-            }
+            Stage::Connecting | Stage::Entering => score.counts.failed += 1,
             Stage::Present => {
                 score.counts.connected -= 1;
                 match temper {
@@ -273,6 +279,9 @@ impl Crowd {
         }
         let who = if temper == Temper::Slow { "slow: " } else { "" };
         score.note_failure(format!("{who}{ending}"));
+        if stage != Stage::Present {
+            self.finish_attempt(is_first);
+        }
     }
 
     fn whose(&self, key: usize) -> Option<(usize, Lane)> {
