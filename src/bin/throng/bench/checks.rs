@@ -266,6 +266,6 @@ fn check_share(share: f64) -> Result<(), PlanError> {
     if (0.0..=1.0).contains(&share) { Ok(()) } else { Err(PlanError::Share { share }) }
 }
 
-/// A mark has 16 bits for its stream.
-const STREAMS_MAX: u32 = 1 << 16;
+/// A mark has 16 bits for its stream, and the last of them are the answers'.
+const STREAMS_MAX: u32 = (1 << 16) - 1;
 const PAYLOAD_BYTES_MAX: usize = 16 * 1_024 * 1_024;

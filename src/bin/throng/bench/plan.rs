@@ -413,7 +413,7 @@ pub(crate) mod tests {
         assert!(refused("broadcast --clients 3 --publishers 4").contains("raise --clients"));
         assert!(refused("broadcast --publishers 0").contains("--publishers"));
         assert!(refused("rooms --clients 3 --rooms 4").contains("--rooms 4"));
-        assert!(refused("rooms --clients 70000 --rooms 65537").contains("at most 65536"));
+        assert!(refused("rooms --clients 70000 --rooms 65536").contains("at most 65535"));
         assert!(refused("mixed --clients 20").contains("leaves no client to broadcast"));
         assert!(planned("mixed --clients 21").is_ok());
     }

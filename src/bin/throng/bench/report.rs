@@ -139,6 +139,7 @@ pub(crate) struct Traffic {
     /// Deliveries to clients that read slowly on purpose, judged by nobody.
     pub(crate) slow_received: u64,
     pub(crate) sent_per_second: f64,
+    /// Receipts in the measured part: what comes in the drain is no rate that was reached.
     pub(crate) received_per_second: f64,
     pub(crate) received_bytes: u64,
 }

@@ -204,8 +204,12 @@ impl Crowd {
         let intended_ns = self.clock.to_wall(member.intended_ns);
         let is_first = member.attempt == 0;
         let latency_ns = stamp.received_ns().saturating_sub(intended_ns);
-        let measure = if is_first { Measure::Connect } else { Measure::Reconnect };
-        self.listening.record_first(measure, latency_ns);
+        if is_first {
+            self.listening.record_first(Measure::Connect, latency_ns);
+        } else if self.listening.is_measured(intended_ns) {
+            // Clients come and go in the warm-up too.
+            self.listening.record_first(Measure::Reconnect, latency_ns);
+        }
         self.enter(index);
     }
 

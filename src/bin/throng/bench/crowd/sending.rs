@@ -6,6 +6,7 @@
 
 use std::io;
 
+use super::listening::run_of;
 use super::{
     Attempt, Crowd, Lane, Measure, MeasuredCpu, Output, Sends, Stage, Temper, nanoseconds_of,
 };
@@ -109,7 +110,11 @@ impl Crowd {
             return;
         }
         let times = (self.clock.to_wall(intended_ns), self.clock.to_wall(now));
-        let Some(send) = self.traffic.take(turn, self.part.run, times) else { return };
+        let run = match self.traffic.sends {
+            Sends::Broadcasts => self.part.run,
+            _ => run_of(self.part.run, self.part.first_client.saturating_add(turn)),
+        };
+        let Some(send) = self.traffic.take(turn, run, times) else { return };
         let is_measured = self.listening.is_measured(times.0);
         let recipients = match self.traffic.sends {
             Sends::Broadcasts => {
