@@ -90,6 +90,12 @@ impl Plan {
     }
 
     fn check_scenario(&self) -> Result<(), PlanError> {
+        let is_closed = matches!(self.pacing, Pacing::Closed { .. });
+        // The sender waits for the last recipient, and sees those of its own thread only.
+        let is_spread = self.shards > 1 || matches!(self.scenario, Scenario::Mixed { .. });
+        if is_closed && self.scenario.broadcasts() && is_spread {
+            return Err(PlanError::ClosedApart);
+        }
         match self.scenario {
             Scenario::Connect
             | Scenario::Idle
@@ -195,6 +201,8 @@ pub(crate) enum PlanError {
     AllAsk { askers: u32 },
     /// The scenario sends nothing, and the option is about sending.
     NothingSent { option: &'static str, scenario: &'static str },
+    /// A closed loop whose recipients are in several threads.
+    ClosedApart,
     /// The option sets a rate, and a closed loop has none.
     Closed { option: &'static str },
 }
@@ -244,6 +252,10 @@ impl fmt::Display for PlanError {
                 f,
                 "{option} is about sending, and {scenario} sends nothing: leave it out \
                  (--connect-rate paces connections)"
+            ),
+            Self::ClosedApart => f.write_str(
+                "a closed loop of broadcasts needs all recipients in one thread: leave out \
+                 --threads and --workers, and run mixed on schedule, without --closed",
             ),
             Self::Closed { option } => write!(
                 f,

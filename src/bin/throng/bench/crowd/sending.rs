@@ -79,7 +79,7 @@ impl Crowd {
         let Pacing::Closed { in_flight } = self.traffic.pacing else { return };
         let turns = match self.traffic.sends {
             Sends::Nothing => 0,
-            Sends::Broadcasts => 1,
+            Sends::Broadcasts => self.cast.streams(),
             Sends::Echoes | Sends::Acks => self.part.clients,
         };
         for turn in 0..turns {
