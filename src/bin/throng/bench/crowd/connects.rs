@@ -85,6 +85,11 @@ impl Connects {
         self.under_way == 0 && self.waiting.is_empty()
     }
 
+    /// How many wait to come back.
+    pub(crate) fn returning(&self) -> usize {
+        self.waiting.iter().filter(|attempt| attempt.number > 0).count()
+    }
+
     /// The next attempt whose time is over; it may have come to its end long ago.
     pub(crate) fn next_expired(&mut self, now_ns: u64) -> Option<Attempt> {
         let (deadline_ns, _) = *self.deadlines.front()?;

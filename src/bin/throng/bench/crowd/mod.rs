@@ -297,6 +297,7 @@ impl Crowd {
 
     fn finish(&mut self) {
         self.listening.settle(self.passing_here());
+        self.count_absent();
         let cpu_ns = match self.window.cpu {
             MeasuredCpu::Before => 0,
             MeasuredCpu::Since(begin_ns) => thread_cpu_ns().saturating_sub(begin_ns),
@@ -311,6 +312,17 @@ impl Crowd {
         };
         self.links.reset_all();
         (self.events)(Event::Outcome(Box::new(outcome)));
+    }
+
+    /// Whoever is still on the way back has not come back, though its time isn't over.
+    fn count_absent(&mut self) {
+        let is_on_the_way =
+            |member: &&Member| matches!(member.stage, Stage::Connecting | Stage::Entering);
+        let on_the_way = self.members.iter().filter(is_on_the_way).count();
+        for _ in 0..on_the_way + self.connects.returning() {
+            self.listening.score.counts.failed += 1;
+            self.listening.score.note_failure("still on the way in at the end");
+        }
     }
 
     /// Clients of this shard that come and go.
