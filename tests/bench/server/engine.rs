@@ -184,7 +184,7 @@ impl Engine {
             Some(Refusal::Silence) => self.connection(number).role = Role::Deaf,
             Some(Refusal::Reset) => self.end_connection(number, Ending::Reset),
             Some(Refusal::Namespace | Refusal::Eviction) | None => {
-                self.open_session(number, key, refusal)
+                self.open_session(number, key, refusal);
             }
         }
     }

@@ -134,7 +134,8 @@ pub(crate) struct Traffic {
     pub(crate) corrupted: u64,
     /// Events of another run, or to whom they were not meant for.
     pub(crate) stray: u64,
-    /// Sends that the generator could not make, for want of a writable connection.
+    /// Sends that the generator could not make, for want of a writable connection; in churn, also
+    /// departures of clients that were not back yet.
     pub(crate) unsent: u64,
     /// Deliveries to clients that read slowly on purpose, judged by nobody.
     pub(crate) slow_received: u64,

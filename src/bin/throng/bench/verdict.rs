@@ -106,7 +106,10 @@ impl Findings {
             (traffic.reordered, "deliveries came out of order"),
             (traffic.corrupted, "deliveries were corrupted"),
             (traffic.stray, "events came to clients that they were not meant for"),
-            (traffic.unsent, "sends could not be made, as the connection took no more bytes"),
+            (
+                traffic.unsent,
+                "sends or departures could not be made, their client being away or its connection full",
+            ),
         ];
         for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
             self.invalid(format!("{what}: {count}"));
@@ -415,7 +418,7 @@ pub(crate) mod tests {
                 "deliveries came out of order: 3",
                 "deliveries were corrupted: 4",
                 "events came to clients that they were not meant for: 5",
-                "sends could not be made, as the connection took no more bytes: 6",
+                "sends or departures could not be made, their client being away or its connection full: 6",
             ]
         );
     }

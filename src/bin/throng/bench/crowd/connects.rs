@@ -1,7 +1,8 @@
 //! Which clients are to connect, when, and how many at a time.
 //!
-//! At a given rate attempts are due on schedule, however long earlier ones take; without one a
-//! fixed number is kept on the way, which finds the server's ceiling.
+//! At a given rate attempts are due on schedule, and without one whenever there is room: a fixed
+//! number is kept on the way, which finds the server's ceiling. At a rate, too, no more than that
+//! are on the way; an attempt that waits for room stays due when it was.
 //!
 //! ```text
 //! waiting 17, 18, 19 ..     under way 12, 14, 15, 16     timed out 13

@@ -119,7 +119,10 @@ impl Crowd {
         let taken = member.client.handle_input(&self.dialect, lane, input, outputs, &mut sink);
         match taken {
             Ok(taken) => {
-                if let Some(rest) = input.get(taken..).filter(|rest| !rest.is_empty()) {
+                if taken == 0 && !kept.is_empty() {
+                    // Something long is coming: it grows in its place, not in a copy for each read.
+                    link.input = kept;
+                } else if let Some(rest) = input.get(taken..).filter(|rest| !rest.is_empty()) {
                     link.input = rest.to_vec();
                 }
                 self.perform(index);
