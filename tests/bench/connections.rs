@@ -56,6 +56,15 @@ fn refused_connects_are_failures() {
 }
 
 #[test]
+fn who_is_closed_while_others_connect_is_lost_and_keeps_nobody_waiting() {
+    let server = ScriptedServer::start(Script::new().refuse(3, Refusal::Eviction));
+    let outcome = Bench::new("broadcast", &server.url()).args(TRAFFIC).run();
+    assert_eq!(server.stop().joined, 10);
+    assert_eq!(outcome.number("/connections/lost"), 1);
+    outcome.expect_invalid("lost");
+}
+
+#[test]
 fn pings_are_answered_and_counted() {
     let (interval, timeout) = (Duration::from_millis(300), Duration::from_secs(2));
     for transport in ["websocket", "polling", "upgrade"] {

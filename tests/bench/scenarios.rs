@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process};
 
 use crate::run::{Bench, Outcome, assert_between};
-use crate::server::{Record, Script, ScriptedServer};
+use crate::server::{Record, Refusal, Script, ScriptedServer};
 
 fn run(scenario: &str, arguments: &str) -> (Outcome, Record) {
     run_with(Script::new(), scenario, arguments)
@@ -38,6 +38,7 @@ fn connect_tells_how_long_each_took() {
     assert!(record.joined >= 40);
     let per_second = outcome.decimal("/connections/per_second");
     assert!(per_second > 0.0 && per_second < 130.0, "{per_second}");
+    assert!(outcome.decimal("/generator/cpu_seconds") > 0.0);
 }
 
 #[test]
@@ -148,6 +149,18 @@ fn a_storm_brings_everybody_back() {
     assert_eq!(outcome.number("/connections/reconnected"), 30);
     assert_eq!(outcome.samples("reconnect").len(), 30);
     assert_eq!(record.joined, 60);
+}
+
+#[test]
+fn who_has_not_come_back_from_a_storm_at_its_end_has_failed() {
+    // The first ten attempts are those before the storm.
+    let server = ScriptedServer::start(Script::new().refuse(15, Refusal::Silence));
+    let outcome =
+        Bench::new("storm", &server.url()).args("--clients 10 --duration 1s --drain 1s").run();
+    assert_eq!(server.stop().refused, 1);
+    assert_eq!(outcome.number("/connections/reconnected"), 9);
+    assert_eq!(outcome.number("/connections/failed"), 1);
+    outcome.expect_invalid("still on the way");
 }
 
 #[test]

@@ -34,7 +34,8 @@ impl Engine {
 
     fn join_namespace(&mut self, id: u64, packet: Packet) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let reply = if session.refusal == Some(Refusal::Namespace) {
+        let refusal = session.refusal;
+        let reply = if refusal == Some(Refusal::Namespace) {
             Packet { kind: b'4', data: r#"{"message":"refused"}"#.to_owned(), ..packet }
         } else {
             session.namespace = Some(packet.namespace.clone());
@@ -43,6 +44,9 @@ impl Engine {
         };
         session.control(reply.text());
         self.flush(id);
+        if refusal == Some(Refusal::Eviction) {
+            self.end(id, Ending::Frame);
+        }
     }
 
     /// An event that is complete; its name says what it means.

@@ -183,7 +183,9 @@ impl Engine {
             Some(Refusal::Unavailable) => self.respond(number, "503 Service Unavailable", "full"),
             Some(Refusal::Silence) => self.connection(number).role = Role::Deaf,
             Some(Refusal::Reset) => self.end_connection(number, Ending::Reset),
-            Some(Refusal::Namespace) | None => self.open_session(number, key, refusal),
+            Some(Refusal::Namespace | Refusal::Eviction) | None => {
+                self.open_session(number, key, refusal);
+            }
         }
     }
 

@@ -75,6 +75,8 @@ pub(crate) enum Refusal {
     Unavailable,
     /// The handshake is done, the namespace refuses.
     Namespace,
+    /// The namespace lets it in, and the session is closed at once.
+    Eviction,
     /// The request is never answered.
     Silence,
     /// The connection is reset.

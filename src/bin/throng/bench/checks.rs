@@ -90,6 +90,12 @@ impl Plan {
     }
 
     fn check_scenario(&self) -> Result<(), PlanError> {
+        let is_closed = matches!(self.pacing, Pacing::Closed { .. });
+        // The sender waits for the last recipient, and sees those of its own thread only.
+        let is_spread = self.shards > 1 || matches!(self.scenario, Scenario::Mixed { .. });
+        if is_closed && self.scenario.broadcasts() && is_spread {
+            return Err(PlanError::ClosedApart);
+        }
         match self.scenario {
             Scenario::Connect
             | Scenario::Idle
@@ -195,6 +201,8 @@ pub(crate) enum PlanError {
     AllAsk { askers: u32 },
     /// The scenario sends nothing, and the option is about sending.
     NothingSent { option: &'static str, scenario: &'static str },
+    /// A closed loop whose recipients are in several threads.
+    ClosedApart,
     /// The option sets a rate, and a closed loop has none.
     Closed { option: &'static str },
 }
@@ -245,6 +253,10 @@ impl fmt::Display for PlanError {
                 "{option} is about sending, and {scenario} sends nothing: leave it out \
                  (--connect-rate paces connections)"
             ),
+            Self::ClosedApart => f.write_str(
+                "a closed loop of broadcasts needs all recipients in one thread: leave out \
+                 --threads and --workers, and run mixed on schedule, without --closed",
+            ),
             Self::Closed { option } => write!(
                 f,
                 "{option} sets when to send, and in a closed loop the answers do: leave one out"
@@ -266,6 +278,6 @@ fn check_share(share: f64) -> Result<(), PlanError> {
     if (0.0..=1.0).contains(&share) { Ok(()) } else { Err(PlanError::Share { share }) }
 }
 
-/// A mark has 16 bits for its stream.
-const STREAMS_MAX: u32 = 1 << 16;
+/// A mark has 16 bits for its stream, and the last of them are the answers'.
+const STREAMS_MAX: u32 = (1 << 16) - 1;
 const PAYLOAD_BYTES_MAX: usize = 16 * 1_024 * 1_024;

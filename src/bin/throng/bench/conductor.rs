@@ -13,6 +13,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, SystemTime};
 
 use signal_hook::consts::SIGINT;
+use signal_hook::flag::register_conditional_shutdown;
 
 use super::assemble::assemble;
 use super::clock::{monotonic_ns, wall_offset_ns};
@@ -85,6 +86,8 @@ impl Conductor {
         let mut watcher = Watcher::new(pids)?;
         let before = watcher.sample()?;
         let interrupted = Arc::new(AtomicBool::new(false));
+        // Whoever asks for the end once more doesn't want to wait for a report.
+        register_conditional_shutdown(SIGINT, INTERRUPTED_STATUS, Arc::clone(&interrupted))?;
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
         let shards = Shards::start(parts(plan))?;
         let counts = vec![Counts::default(); shards.len()];
@@ -118,9 +121,9 @@ impl Conductor {
         let wall_offset_ns = self.notes.wall_offset_ns;
         self.shards.send(&Command::Connect { epoch_ns, wall_offset_ns })?;
         let wanted = u64::from(self.notes.plan.clients);
-        self.listen_until(u64::MAX, |counts| counts.connected + counts.failed >= wanted)?;
+        self.listen_until(u64::MAX, |counts| counts.connected + counts.gone() >= wanted)?;
         self.notes.connected_ns = monotonic_ns();
-        self.notes.connected = self.watcher.sample()?;
+        self.notes.connected = self.sample()?;
         self.notes.connected_counts = self.total();
         Ok(())
     }
@@ -144,7 +147,7 @@ impl Conductor {
         // Joins, opens and what they set free come to rest before anything is judged.
         let settled_ns = monotonic_ns().saturating_add(SETTLE_NS);
         self.listen_until(settled_ns, |_| false)?;
-        self.notes.connected = self.watcher.sample()?;
+        self.notes.connected = self.sample()?;
         let begin_ns = monotonic_ns().saturating_add(LEAD_NS);
         let measure_ns = begin_ns.saturating_add(warmup_ns);
         let end_ns = measure_ns.saturating_add(duration_ns);
@@ -156,9 +159,9 @@ impl Conductor {
         self.listen_until(measure_ns, |_| false)?;
         self.phase = Phase::Measure;
         self.notes.measure_ns = measure_ns;
-        self.notes.measured_from = self.watcher.sample()?;
+        self.notes.measured_from = self.sample()?;
         self.listen_until(end_ns, |_| false)?;
-        self.notes.measured_to = self.watcher.sample()?;
+        self.notes.measured_to = self.sample()?;
         self.notes.end_ns = end_ns.min(monotonic_ns());
         Ok(())
     }
@@ -172,8 +175,7 @@ impl Conductor {
         let told_ns = monotonic_ns().saturating_add(2 * TOLD_NS);
         self.listen_until(told_ns.min(until_ns), |_| false)?;
         self.listen_until(until_ns, |counts| {
-            let gone = counts.lost + counts.slow_lost + counts.failed;
-            counts.received >= counts.expected && counts.connected + gone >= wanted
+            counts.received >= counts.expected && counts.connected + counts.gone() >= wanted
         })?;
         self.notes.drained_ns = monotonic_ns();
         Ok(())
@@ -255,18 +257,26 @@ impl Conductor {
         let is_sampled =
             self.notes.seconds.get(&second).is_some_and(|second| second.server.is_some());
         if self.notes.epoch_ns > 0 && !is_sampled {
-            // A server that has ended is told by its clients; its last samples stand.
-            let sample = match self.watcher.sample() {
-                Ok(sample) => sample,
-                Err(_) if self.total().lost > 0 => return Ok(()),
-                Err(error) => return Err(error),
-            };
+            let sample = self.sample()?;
             self.notes.seconds.entry(second).or_default().server = Some(sample);
         }
         let latest = self.notes.seconds.range(..second).next_back().map(|(_, second)| second);
         let total = self.total();
         self.progress.show(now, self.phase, &self.notes, &total, latest);
         Ok(())
+    }
+
+    /// A server that has ended is told by its clients, and the run is invalid for them: its last
+    /// sample stands.
+    fn sample(&mut self) -> io::Result<Sample> {
+        self.watcher.sample().or_else(|error| {
+            let mut earlier =
+                self.notes.seconds.values().rev().filter_map(|one| one.server.as_ref());
+            match earlier.next() {
+                Some(last) if self.total().gone() > 0 => Ok(last.clone()),
+                _ => Err(error),
+            }
+        })
     }
 
     fn total(&self) -> Counts {
@@ -345,3 +355,5 @@ const SETTLE_NS: u64 = 500_000_000;
 /// From the command to the first send: time for the last shard to hear of it.
 const LEAD_NS: u64 = 250_000_000;
 const FINISH_NS: u64 = 60_000_000_000;
+/// As shells have it: 128 and the number of the signal.
+const INTERRUPTED_STATUS: i32 = 130;

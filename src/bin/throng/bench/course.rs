@@ -50,10 +50,18 @@ impl Course {
 
     /// Runs all steps; the report is that of the best one, or of the last where none was kept.
     pub(crate) fn run(mut self, plan: &Plan, load: &Load) -> io::Result<Report> {
-        let mut shown = None;
+        let (mut shown, mut failure) = (None, None);
         while let Some(next) = self.search.next() {
-            let plan = plan.at(self.varied, next).map_err(io::Error::other)?;
-            let report = run_plan(&plan, load)?;
+            let plan = plan.at(self.varied, next).map_err(io::Error::other);
+            let report = match plan.and_then(|plan| run_plan(&plan, load)) {
+                Ok(report) => report,
+                // What was found until then took its time: a later step doesn't take it away.
+                Err(error) if self.has_kept() => {
+                    failure = Some(format!("the search ended at {next}, which failed: {error}"));
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             if report.interrupted() {
                 shown = Some(report);
                 break;
@@ -71,7 +79,7 @@ impl Course {
             }
         }
         let mut report = shown.ok_or_else(|| io::Error::other("there was no step to run"))?;
-        report.verdict.warnings.extend(self.search.warning());
+        report.verdict.warnings.extend(failure.or_else(|| self.search.warning()));
         report.search = Some(self.search.finish());
         Ok(report)
     }

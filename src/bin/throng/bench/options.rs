@@ -93,7 +93,8 @@ pub(crate) struct Clients {
     /// Connections opened per second; by default as fast as the server takes them.
     #[arg(long, value_name = "PER SECOND")]
     pub(crate) connect_rate: Option<f64>,
-    /// Most connections on their way at a time.
+    /// Most connections on their way at a time, in each thread or worker; with a rate, those that
+    /// are due wait, and their latency runs from when they were due.
     #[arg(long, default_value_t = 256, value_name = "COUNT")]
     pub(crate) at_once: u32,
     /// How long a connection may take.

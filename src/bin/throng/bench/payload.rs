@@ -10,9 +10,9 @@
 /// What is known of one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// Told apart from what an earlier run left behind.
+    /// Told apart from what an earlier run left behind, and in questions from other clients'.
     pub(crate) run: u32,
-    /// The publisher, the room or the asking client, whose sequence it is.
+    /// The publisher or the room whose sequence it is; one number for all questions.
     pub(crate) stream: u16,
     pub(crate) sequence: u32,
     /// Nanoseconds of the wall clock, as the kernel stamps receipts.

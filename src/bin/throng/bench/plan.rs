@@ -213,7 +213,7 @@ impl Scenario {
 
     /// Whether anybody sends.
     pub(crate) fn has_traffic(&self) -> bool {
-        !matches!(self, Self::Connect | Self::Idle)
+        !matches!(self, Self::Connect | Self::Idle | Self::Storm)
     }
 
     /// Whether everybody, or everybody in a room, hears what one client sends.
@@ -223,14 +223,13 @@ impl Scenario {
 
     fn default_rate(&self) -> Option<f64> {
         match self {
-            Self::Connect | Self::Idle => None,
+            Self::Connect | Self::Idle | Self::Storm => None,
             Self::Echo | Self::Ack => Some(1_000.0),
             Self::Mixed { .. } => Some(2.0),
             Self::Broadcast { .. }
             | Self::Rooms { .. }
             | Self::Slow { .. }
-            | Self::Churn { .. }
-            | Self::Storm => Some(5.0),
+            | Self::Churn { .. } => Some(5.0),
         }
     }
 
@@ -350,7 +349,7 @@ pub(crate) mod tests {
             ("mixed", Some(2.0), "chat"),
             ("slow", Some(5.0), "chat"),
             ("churn", Some(5.0), "chat"),
-            ("storm", Some(5.0), "chat"),
+            ("storm", None, "chat"),
         ];
         for (line, rate, event) in defaults {
             let plan = plan(line);
@@ -375,9 +374,14 @@ pub(crate) mod tests {
         assert!(refused("echo --closed --sweep 1,2").contains("--sweep"));
         assert!(refused("echo --closed --until p99=1s").contains("--vary rate"));
         assert!(planned("echo --closed --until p99=1s --vary clients").is_ok());
-        for line in ["connect --closed", "idle --closed"] {
+        for line in ["connect --closed", "idle --closed", "storm --closed"] {
             assert!(refused(line).contains("sends nothing"), "{line}");
         }
+        for line in ["broadcast --closed --threads 2", "rooms --closed --workers 2"] {
+            assert!(refused(line).contains("one thread"), "{line}");
+        }
+        assert!(refused("mixed --closed").contains("one thread"));
+        assert!(planned("ack --closed --threads 2").is_ok());
     }
 
     #[test]
@@ -388,6 +392,7 @@ pub(crate) mod tests {
         assert!(planned("connect --sweep 5").is_ok());
         assert!(planned("connect --connect-rate 5 --arrivals poisson").is_ok());
         assert!(refused("idle --until p99=1s").contains("idle sends nothing"));
+        assert!(refused("storm --rate 5").contains("storm sends nothing"));
         assert!(plan("connect").finds_peak());
         assert!(!plan("connect --connect-rate 100 --until p99=1s").finds_peak());
         assert!(!plan("idle").finds_peak());
@@ -413,7 +418,7 @@ pub(crate) mod tests {
         assert!(refused("broadcast --clients 3 --publishers 4").contains("raise --clients"));
         assert!(refused("broadcast --publishers 0").contains("--publishers"));
         assert!(refused("rooms --clients 3 --rooms 4").contains("--rooms 4"));
-        assert!(refused("rooms --clients 70000 --rooms 65537").contains("at most 65536"));
+        assert!(refused("rooms --clients 70000 --rooms 65536").contains("at most 65535"));
         assert!(refused("mixed --clients 20").contains("leaves no client to broadcast"));
         assert!(planned("mixed --clients 21").is_ok());
     }

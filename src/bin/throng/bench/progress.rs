@@ -60,8 +60,12 @@ impl Progress {
             let _ = write!(line, " · p50 {} p99 {}", short(p50), short(p99));
         }
         let end_ns = match phase {
-            Phase::Warmup => Some(notes.begin_ns + seconds(notes.plan.warmup_seconds)),
-            Phase::Measure => Some(notes.measure_ns + seconds(notes.plan.duration_seconds)),
+            Phase::Warmup => {
+                Some(notes.begin_ns.saturating_add(seconds(notes.plan.warmup_seconds)))
+            }
+            Phase::Measure => {
+                Some(notes.measure_ns.saturating_add(seconds(notes.plan.duration_seconds)))
+            }
             Phase::Connect | Phase::Drain => None,
         };
         if let Some(end_ns) = end_ns {

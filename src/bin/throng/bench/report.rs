@@ -134,11 +134,13 @@ pub(crate) struct Traffic {
     pub(crate) corrupted: u64,
     /// Events of another run, or to whom they were not meant for.
     pub(crate) stray: u64,
-    /// Sends that the generator could not make, for want of a writable connection.
+    /// Sends that the generator could not make, for want of a writable connection; in churn, also
+    /// departures of clients that were not back yet.
     pub(crate) unsent: u64,
     /// Deliveries to clients that read slowly on purpose, judged by nobody.
     pub(crate) slow_received: u64,
     pub(crate) sent_per_second: f64,
+    /// Receipts in the measured part: what comes in the drain is no rate that was reached.
     pub(crate) received_per_second: f64,
     pub(crate) received_bytes: u64,
 }

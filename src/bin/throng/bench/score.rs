@@ -49,8 +49,9 @@ pub(crate) struct Counts {
     pub(crate) passed_over: u64,
     pub(crate) slow_received: u64,
     pub(crate) received_bytes: u64,
-    /// Of the measured part.
+    /// Due in the measured part.
     pub(crate) measured_sent: u64,
+    /// Received in the measured part, whenever it was due.
     pub(crate) measured_received: u64,
 }
 
@@ -129,6 +130,11 @@ impl Score {
 }
 
 impl Counts {
+    /// Who is neither connected nor on the way, and doesn't come back by itself.
+    pub(crate) fn gone(&self) -> u64 {
+        self.failed + self.lost + self.slow_lost
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         let Self {
             connected,

@@ -106,7 +106,10 @@ impl Findings {
             (traffic.reordered, "deliveries came out of order"),
             (traffic.corrupted, "deliveries were corrupted"),
             (traffic.stray, "events came to clients that they were not meant for"),
-            (traffic.unsent, "sends could not be made, as the connection took no more bytes"),
+            (
+                traffic.unsent,
+                "sends or departures could not be made, their client being away or its connection full",
+            ),
         ];
         for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
             self.invalid(format!("{what}: {count}"));
@@ -136,9 +139,18 @@ impl Findings {
 
     fn judge_generator(&mut self, report: &Report) {
         self.judge_lag(report);
-        let Some(busiest) = busiest(&report.generator.threads) else { return };
-        let is_busy = busiest.core_share > GENERATOR_SHARE_MAX;
-        let used = format!("thread \"{}\" used {}", busiest.name, percent(busiest.core_share));
+        let threads = &report.generator.threads;
+        let Some(busiest) = busiest(threads) else { return };
+        // Threads that are bound to one processor fill it together.
+        let (share, who) = match report.plan.pin {
+            Some(processor) if threads.len() > 1 => {
+                let share = threads.iter().map(|thread| thread.core_share).sum();
+                (share, format!("threads, all on processor {processor},"))
+            }
+            _ => (busiest.core_share, format!("thread \"{}\"", busiest.name)),
+        };
+        let is_busy = share > GENERATOR_SHARE_MAX;
+        let used = format!("{who} used {}", percent(share));
         if !report.plan.finds_peak() {
             if is_busy {
                 self.invalid(format!(
@@ -388,6 +400,18 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn threads_on_one_processor_are_busy_together() {
+        let judged = |line: &str| {
+            let mut report = report(line);
+            report.generator.threads = vec![thread(0.5), thread(0.4)];
+            judged(report).reasons.concat()
+        };
+        assert_eq!(judged("broadcast http://10.0.0.1:3000 --threads 2"), "");
+        let reasons = judged("broadcast http://10.0.0.1:3000 --threads 2 --pin 1");
+        assert!(reasons.contains("its threads, all on processor 1, used 90 %"), "{reasons}");
+    }
+
+    #[test]
     fn a_faultless_run_is_valid() {
         let verdict = broadcast(|_| {});
         assert_eq!((verdict.reasons, verdict.warnings), (vec![], vec![]));
@@ -415,7 +439,7 @@ pub(crate) mod tests {
                 "deliveries came out of order: 3",
                 "deliveries were corrupted: 4",
                 "events came to clients that they were not meant for: 5",
-                "sends could not be made, as the connection took no more bytes: 6",
+                "sends or departures could not be made, their client being away or its connection full: 6",
             ]
         );
     }

@@ -6,7 +6,10 @@
 //! ```
 
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
+
+use signal_hook::consts::SIGINT;
 
 use super::crowd::Crowd;
 use super::shard::{Command, Event, Part};
@@ -15,6 +18,8 @@ use crate::open_files;
 /// Serves as a worker until the run or the conductor ends.
 pub(crate) fn run() -> io::Result<()> {
     open_files::raise();
+    // A terminal interrupts all its processes; when the run ends is for the conductor to say.
+    signal_hook::flag::register(SIGINT, Arc::default())?;
     let mut first = String::new();
     io::stdin().lock().read_line(&mut first)?;
     let part: Part = serde_json::from_str(&first)?;

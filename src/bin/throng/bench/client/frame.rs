@@ -31,6 +31,12 @@ pub(crate) fn next_frame(input: &[u8]) -> Result<Option<Frame<'_>>, Ending> {
     if header.mask.is_some() || header.rsv1 || header.rsv2 || header.rsv3 {
         return Err(Ending::BadFrame);
     }
+    // What is longer would make each ping a long answer.
+    if matches!(header.opcode, OpCode::Control(_))
+        && (length > CONTROL_BYTES_MAX || !header.is_final)
+    {
+        return Err(Ending::BadFrame);
+    }
     let begin = usize::try_from(cursor.position()).map_err(|_| Ending::BadFrame)?;
     let length = usize::try_from(length).map_err(|_| Ending::TooLarge)?;
     if length > MESSAGE_BYTES_MAX {
@@ -51,5 +57,20 @@ pub(crate) fn push_frame(out: &mut Vec<u8>, opcode: OpCode, mask: [u8; 4], paylo
     out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
 }
 
+/// The most that the protocol allows in a control frame.
+const CONTROL_BYTES_MAX: u64 = 125;
 /// What a client of a benchmark accepts in one message.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_frame_is_short_and_whole() {
+        let ping = [&[0x89, 125][..], &[b'x'; 125]].concat();
+        assert!(next_frame(&ping).is_ok_and(|frame| frame.is_some()));
+        assert_eq!(next_frame(&[0x89, 126, 0, 126]).err(), Some(Ending::BadFrame));
+        assert_eq!(next_frame(&[0x09, 0]).err(), Some(Ending::BadFrame));
+    }
+}

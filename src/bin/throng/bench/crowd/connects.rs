@@ -1,7 +1,8 @@
 //! Which clients are to connect, when, and how many at a time.
 //!
-//! At a given rate attempts are due on schedule, however long earlier ones take; without one a
-//! fixed number is kept on the way, which finds the server's ceiling.
+//! At a given rate attempts are due on schedule, and without one whenever there is room: a fixed
+//! number is kept on the way, which finds the server's ceiling. At a rate, too, no more than that
+//! are on the way; an attempt that waits for room stays due when it was.
 //!
 //! ```text
 //! waiting 17, 18, 19 ..     under way 12, 14, 15, 16     timed out 13
@@ -79,9 +80,15 @@ impl Connects {
         Some((attempt, intended_ns))
     }
 
-    /// An attempt came to its end, one way or the other.
-    pub(crate) fn finish(&mut self) {
+    /// An attempt came to its end, one way or the other; whether it was the last there is.
+    pub(crate) fn finish(&mut self) -> bool {
         self.under_way = self.under_way.saturating_sub(1);
+        self.under_way == 0 && self.waiting.is_empty()
+    }
+
+    /// How many wait to come back.
+    pub(crate) fn returning(&self) -> usize {
+        self.waiting.iter().filter(|attempt| attempt.number > 0).count()
     }
 
     /// The next attempt whose time is over; it may have come to its end long ago.

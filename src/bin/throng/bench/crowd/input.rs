@@ -221,8 +221,12 @@ impl Crowd {
         let intended_ns = self.clock.to_wall(member.intended_ns);
         let is_first = member.attempt == 0;
         let latency_ns = stamp.received_ns().saturating_sub(intended_ns);
-        let measure = if is_first { Measure::Connect } else { Measure::Reconnect };
-        self.listening.record_first(measure, latency_ns);
+        if is_first {
+            self.listening.record_first(Measure::Connect, latency_ns);
+        } else if self.listening.is_measured(intended_ns) {
+            // Clients come and go in the warm-up too.
+            self.listening.record_first(Measure::Reconnect, latency_ns);
+        }
         self.enter(index);
     }
 
@@ -257,16 +261,25 @@ impl Crowd {
     fn become_present(&mut self, index: usize) {
         let Some(member) = self.members.get_mut(index) else { return };
         member.stage = Stage::Present;
-        self.connects.finish();
         let counts = &mut self.listening.score.counts;
         counts.connected += 1;
         counts.reconnected += u64::from(member.attempt > 0);
+        let is_first = member.attempt == 0;
+        self.finish_attempt(is_first);
+    }
+
+    /// The conductor hears at once when all have come in: connections per second run to there.
+    fn finish_attempt(&mut self, is_first: bool) {
+        if self.connects.finish() && is_first {
+            self.telling.progress_ns = 0;
+        }
     }
 
     /// A client's session or attempt has ended without our asking.
     pub(super) fn end(&mut self, index: usize, ending: &Ending) {
         let Some(member) = self.members.get_mut(index) else { return };
         let stage = std::mem::replace(&mut member.stage, Stage::Away);
+        let is_first = member.attempt == 0;
         let lanes = std::mem::take(&mut member.lanes);
         for key in lanes.into_iter().flatten() {
             self.links.close(key);
@@ -276,10 +289,7 @@ impl Crowd {
         let score = &mut self.listening.score;
         match stage {
             Stage::Away => return,
-            Stage::Connecting | Stage::Entering => {
-                self.connects.finish();
-                score.counts.failed += 1;
-            }
+            Stage::Connecting | Stage::Entering => score.counts.failed += 1,
             Stage::Present => {
                 score.counts.connected -= 1;
                 match temper {
@@ -290,6 +300,9 @@ impl Crowd {
         }
         let who = if temper == Temper::Slow { "slow: " } else { "" };
         score.note_failure(format!("{who}{ending}"));
+        if stage != Stage::Present {
+            self.finish_attempt(is_first);
+        }
     }
 
     fn whose(&self, key: usize) -> Option<(usize, Lane)> {

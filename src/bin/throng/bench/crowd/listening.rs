@@ -90,8 +90,9 @@ impl Listening {
         self.measured = moments;
     }
 
-    pub(crate) fn is_measured(&self, intended_ns: u64) -> bool {
-        self.measured.contains(&intended_ns)
+    /// Whether a moment of the wall clock is in the measured part.
+    pub(crate) fn is_measured(&self, moment_ns: u64) -> bool {
+        self.measured.contains(&moment_ns)
     }
 
     /// A client comes back: what it hears from now on begins anywhere.
@@ -117,7 +118,8 @@ impl Listening {
                 return Heard::Nothing;
             }
         };
-        if mark.run != self.run {
+        let run = if mark.stream == ANSWERS { run_of(self.run, client) } else { self.run };
+        if mark.run != run {
             self.score.counts.stray += 1;
             return Heard::Nothing;
         }
@@ -157,7 +159,7 @@ impl Listening {
             return Heard::Nothing;
         };
         let receipt = self.deliveries.receive(self.receiver(client), place, mark.sequence);
-        if !self.count(receipt, cast.temper(client)) {
+        if !self.count(receipt, cast.temper(client), stamp) {
             return Heard::Nothing;
         }
         if self.is_measured(mark.intended_ns) {
@@ -172,7 +174,7 @@ impl Listening {
 
     fn hear_answer(&mut self, client: u32, mark: &Mark, stamp: Stamp) -> Heard {
         let receipt = self.answers.receive(self.receiver(client), 0, mark.sequence);
-        if !self.count(receipt, Temper::Steady) {
+        if !self.count(receipt, Temper::Steady, stamp) {
             return Heard::Nothing;
         }
         if self.is_measured(mark.intended_ns) {
@@ -184,7 +186,10 @@ impl Listening {
     }
 
     /// Whether it is a first receipt that somebody waits for.
-    fn count(&mut self, receipt: Receipt, temper: Temper) -> bool {
+    fn count(&mut self, receipt: Receipt, temper: Temper, stamp: Stamp) -> bool {
+        // By its receipt: what an overloaded server delivers after the measured part is neither a
+        // rate that it has reached nor the work of the processor time that is watched.
+        let is_measured = self.is_measured(stamp.received_ns());
         let counts = &mut self.score.counts;
         match receipt {
             Receipt::Next | Receipt::Early => {}
@@ -196,7 +201,10 @@ impl Listening {
             return false;
         }
         match temper {
-            Temper::Steady => counts.received += 1,
+            Temper::Steady => {
+                counts.received += 1;
+                counts.measured_received += u64::from(is_measured);
+            }
             Temper::Slow => counts.slow_received += 1,
             Temper::Passing => {}
         }
@@ -206,7 +214,6 @@ impl Listening {
     fn record(&mut self, mark: &Mark, stamp: Stamp, [first, user, uncorrected]: [Measure; 3]) {
         let received_ns = stamp.received_ns();
         let latency_ns = received_ns.saturating_sub(mark.intended_ns);
-        self.score.counts.measured_received += 1;
         self.record_first(first, latency_ns);
         self.score.record(uncorrected, received_ns.saturating_sub(mark.sent_ns));
         if let Some(kernel_ns) = stamp.kernel_ns {
@@ -226,6 +233,12 @@ impl Listening {
     fn receiver(&self, client: u32) -> usize {
         usize::try_from(client.saturating_sub(self.first_client)).unwrap_or(usize::MAX)
     }
+}
+
+/// The number that a client's questions carry for the run: an answer that comes to somebody else
+/// would be of the same stream, and often of the number that is awaited there.
+pub(crate) fn run_of(run: u32, client: u32) -> u32 {
+    run ^ client
 }
 
 /// The stream of what clients ask and are answered.

@@ -36,6 +36,7 @@ use traffic::Traffic;
 use super::client::{Client, Dialect, Lane, Output};
 use super::clock::{Clock, wall_offset_ns};
 use super::latency::{Measure, nanoseconds, nanoseconds_of};
+use super::plan::{Pacing, Scenario};
 use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
@@ -108,6 +109,17 @@ struct Window {
     measure_ns: u64,
     end_ns: u64,
     cpu: MeasuredCpu,
+}
+
+impl Window {
+    /// When the processor time is to be noted next.
+    fn next_edge(&self) -> u64 {
+        match self.cpu {
+            MeasuredCpu::Before if self.end_ns > 0 => self.measure_ns,
+            MeasuredCpu::Since(_) => self.end_ns,
+            MeasuredCpu::Before | MeasuredCpu::Used(_) => u64::MAX,
+        }
+    }
 }
 
 /// Processor time of the measured part.
@@ -222,12 +234,17 @@ impl Crowd {
 
     fn begin_connecting(&mut self, now: u64, epoch_ns: u64) {
         self.window.epoch_ns = epoch_ns;
+        if self.part.plan.scenario == Scenario::Connect {
+            // The connections are what is measured: no command tells of another window.
+            self.window.end_ns = u64::MAX;
+            self.window.cpu = MeasuredCpu::Since(thread_cpu_ns());
+        }
         self.telling = Telling { progress_ns: now, second: 0 };
         let plan = &self.part.plan;
         let schedule = plan.connect_rate.and_then(|rate| {
             let pacing = match plan.pacing {
-                super::plan::Pacing::Poisson => super::plan::Pacing::Poisson,
-                _ => super::plan::Pacing::Fixed,
+                Pacing::Poisson => Pacing::Poisson,
+                Pacing::Fixed | Pacing::Closed { .. } => Pacing::Fixed,
             };
             let schedule = Schedule::new(pacing, rate, now, plan.seed)?;
             Some(schedule.part(self.part.shard, self.part.shards))
@@ -245,6 +262,7 @@ impl Crowd {
 
     /// Tells what is due to be told.
     fn tell(&mut self, now: u64) {
+        self.note_cpu(now);
         if now < self.telling.progress_ns {
             return;
         }
@@ -260,7 +278,6 @@ impl Crowd {
             self.telling.second = second;
             self.leave_silent_servers(now);
         }
-        self.note_cpu(now);
     }
 
     /// Notes the processor time at both ends of the measured part.
@@ -285,10 +302,12 @@ impl Crowd {
             .min(self.telling.progress_ns)
             .min(self.slow_read_ns)
             .min(self.closed_begin_ns)
+            .min(self.window.next_edge())
     }
 
     fn finish(&mut self) {
         self.listening.settle(self.passing_here());
+        self.count_absent();
         let cpu_ns = match self.window.cpu {
             MeasuredCpu::Before => 0,
             MeasuredCpu::Since(begin_ns) => thread_cpu_ns().saturating_sub(begin_ns),
@@ -303,6 +322,17 @@ impl Crowd {
         };
         self.links.reset_all();
         (self.events)(Event::Outcome(Box::new(outcome)));
+    }
+
+    /// Whoever is still on the way back has not come back, though its time isn't over.
+    fn count_absent(&mut self) {
+        let is_on_the_way =
+            |member: &&Member| matches!(member.stage, Stage::Connecting | Stage::Entering);
+        let on_the_way = self.members.iter().filter(is_on_the_way).count();
+        for _ in 0..on_the_way + self.connects.returning() {
+            self.listening.score.counts.failed += 1;
+            self.listening.score.note_failure("still on the way in at the end");
+        }
     }
 
     /// Clients of this shard that come and go.

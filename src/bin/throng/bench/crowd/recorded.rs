@@ -9,7 +9,7 @@
 //! ```
 
 use super::cast::Cast;
-use super::listening::{Heard, Listening, Stamp};
+use super::listening::{ANSWERS, Heard, Listening, Stamp, run_of};
 use crate::bench::latency::Measure;
 use crate::bench::payload::Mark;
 use crate::bench::plan::tests::plan;
@@ -73,6 +73,18 @@ fn receipts_are_counted_each_as_what_it_was() {
 }
 
 #[test]
+fn what_comes_after_the_measured_part_has_a_latency_and_is_no_rate() {
+    let cast = Cast::new(&plan(PLAN));
+    let mut listening = Listening::new(RUN, &plan(PLAN), 0..3, &cast);
+    listening.measure(BEGIN_NS + 100 * MS..BEGIN_NS + 400 * MS);
+    for (sequence, at_ms) in [(0, 100), (1, 399), (2, 400), (3, 450)] {
+        listening.hear(&cast, 0, &message(RUN, 0, sequence), stamp(at_ms));
+    }
+    assert_told(&samples(&listening, Measure::Delivery), &[150 * MS, 200 * MS, 299 * MS]);
+    assert_eq!(listening.score.counts.measured_received, 2);
+}
+
+#[test]
 fn latencies_run_from_the_intended_send_and_uncorrected_ones_from_the_actual() {
     let listening = heard();
     let exact = [MS, MS, MS, 3 * MS, 5 * MS, 10 * MS, 142 * MS];
@@ -130,6 +142,16 @@ fn an_event_of_a_stream_that_nobody_publishes_is_stray() {
     let mut listening = Listening::new(RUN, &plan(PLAN), 0..3, &cast);
     listening.hear(&cast, 0, &message(RUN, 1, 0), stamp(1));
     assert_eq!((listening.score.counts.stray, listening.score.counts.received), (1, 0));
+}
+
+#[test]
+fn an_answer_to_somebody_else_is_stray() {
+    let cast = Cast::new(&plan(PLAN));
+    let mut listening = Listening::new(RUN, &plan(PLAN), 0..3, &cast);
+    let asked_by_1 = message(run_of(RUN, 1), ANSWERS, 0);
+    assert_eq!(listening.hear(&cast, 2, &asked_by_1, stamp(1)), Heard::Nothing);
+    assert_eq!(listening.hear(&cast, 1, &asked_by_1, stamp(2)), Heard::Answer);
+    assert_eq!((listening.score.counts.stray, listening.score.counts.received), (1, 1));
 }
 
 const PLAN: &str = "broadcast http://10.0.0.1:3000 --clients 3";

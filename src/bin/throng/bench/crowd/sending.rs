@@ -6,6 +6,7 @@
 
 use std::io;
 
+use super::listening::run_of;
 use super::{
     Attempt, Crowd, Lane, Measure, MeasuredCpu, Output, Pulse, Sends, Stage, Temper, nanoseconds_of,
 };
@@ -22,8 +23,12 @@ impl Crowd {
         while let Some(attempt) = self.connects.next_expired(now) {
             self.expire(attempt);
         }
-        while self.traffic.next_send_at() <= now {
+        // A schedule beyond what can be sent would never let anything be read, nor the run end.
+        for _ in 0..SENDS_PER_LOOK {
             let intended_ns = self.traffic.next_send_at();
+            if intended_ns > now {
+                break;
+            }
             self.traffic.advance_sends();
             if let Some(turn) = self.traffic.take_turn() {
                 // Of many that are due, the last is sent later than the first.
@@ -78,7 +83,7 @@ impl Crowd {
         let Pacing::Closed { in_flight } = self.traffic.pacing else { return };
         let turns = match self.traffic.sends {
             Sends::Nothing => 0,
-            Sends::Broadcasts => 1,
+            Sends::Broadcasts => self.cast.streams(),
             Sends::Echoes | Sends::Acks => self.part.clients,
         };
         for turn in 0..turns {
@@ -109,7 +114,11 @@ impl Crowd {
             return;
         }
         let times = (self.clock.to_wall(intended_ns), self.clock.to_wall(now));
-        let Some(send) = self.traffic.take(turn, self.part.run, times) else { return };
+        let run = match self.traffic.sends {
+            Sends::Broadcasts => self.part.run,
+            _ => run_of(self.part.run, self.part.first_client.saturating_add(turn)),
+        };
+        let Some(send) = self.traffic.take(turn, run, times) else { return };
         let is_measured = self.listening.is_measured(times.0);
         let recipients = match self.traffic.sends {
             Sends::Broadcasts => {
@@ -313,6 +322,8 @@ impl Crowd {
     }
 }
 
+/// Sends at a time, before what has come is read.
+const SENDS_PER_LOOK: u32 = 256;
 /// What may wait in a sender before a further send counts as unsent.
 const WAITING_BYTES_MAX: usize = 1_024 * 1_024;
 /// What a ping may be late for reasons of our own.
