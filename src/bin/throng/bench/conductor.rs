@@ -46,6 +46,8 @@ pub(crate) struct Conductor {
 pub(crate) struct Notes {
     pub(crate) plan: Plan,
     pub(crate) pids: Vec<u32>,
+    /// Of each of these processes, its command line.
+    pub(crate) commands: Vec<Vec<String>>,
     pub(crate) started_at: SystemTime,
     pub(crate) epoch_ns: u64,
     /// From the monotonic clock to the wall clock.
@@ -86,6 +88,7 @@ impl Conductor {
         let before = watcher.sample()?;
         let interrupted = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
+        let notes = Notes::new(plan, pids, watcher.commands(), before);
         let shards = Shards::start(parts(plan))?;
         let counts = vec![Counts::default(); shards.len()];
         Ok(Self {
@@ -96,7 +99,7 @@ impl Conductor {
             phase: Phase::Connect,
             counts,
             outcomes: BTreeMap::new(),
-            notes: Notes::new(plan, pids, before),
+            notes,
         })
     }
 
@@ -279,10 +282,11 @@ impl Conductor {
 }
 
 impl Notes {
-    fn new(plan: &Plan, pids: &[u32], before: Sample) -> Self {
+    fn new(plan: &Plan, pids: &[u32], commands: Vec<Vec<String>>, before: Sample) -> Self {
         Self {
             plan: plan.clone(),
             pids: pids.to_vec(),
+            commands,
             started_at: SystemTime::now(),
             epoch_ns: 0,
             wall_offset_ns: wall_offset_ns(),
