@@ -8,9 +8,11 @@
 
 use std::time::Duration;
 
+use super::client_latencies::ClientLatency;
 use super::clock::Clock;
 use super::conductor::{Notes, Second};
 use super::crowd::Cast;
+use super::fairness::Fairness;
 use super::latency::Measure;
 use super::plan::Scenario;
 use super::report::{
@@ -36,6 +38,8 @@ pub(crate) fn assemble(notes: Notes, outcomes: &[Outcome]) -> Report {
         .collect();
     let measured = seconds_between(notes.measure_ns, notes.end_ns);
     let connects = notes.plan.scenario == Scenario::Connect;
+    let clients: Vec<ClientLatency> =
+        outcomes.iter().flat_map(|outcome| &outcome.clients).copied().collect();
     Report {
         schema: SCHEMA.to_owned(),
         label: notes.plan.target.clone(),
@@ -56,12 +60,14 @@ pub(crate) fn assemble(notes: Notes, outcomes: &[Outcome]) -> Report {
         connections: connections(&notes, &score),
         traffic: traffic(&score.counts, measured),
         latencies,
+        fairness: Fairness::new(notes.plan.scenario.first_measure(), &clients),
         broadcasts,
         intervals: intervals(&notes),
         generator: generator(outcomes, &score.counts, measured),
         server: (!notes.pids.is_empty()).then(|| server(&notes, &score.counts)),
         search: None,
         fingerprint: Fingerprint::take(),
+        intrinsic: None,
         plan: notes.plan,
     }
 }
@@ -220,6 +226,7 @@ fn server(notes: &Notes, counts: &Counts) -> ServerUse {
     let (resident, before) = (notes.connected.resident_bytes(), notes.before.resident_bytes());
     ServerUse {
         pids: notes.pids.clone(),
+        commands: notes.commands.clone(),
         cpu_user_seconds: used.cpu_user.as_secs_f64(),
         cpu_system_seconds: used.cpu_system.as_secs_f64(),
         cpu_seconds: used.cpu.as_secs_f64(),

@@ -47,6 +47,8 @@ pub(crate) struct Conductor {
 pub(crate) struct Notes {
     pub(crate) plan: Plan,
     pub(crate) pids: Vec<u32>,
+    /// Of each of these processes, its command line.
+    pub(crate) commands: Vec<Vec<String>>,
     pub(crate) started_at: SystemTime,
     pub(crate) epoch_ns: u64,
     /// From the monotonic clock to the wall clock.
@@ -89,6 +91,7 @@ impl Conductor {
         // Whoever asks for the end once more doesn't want to wait for a report.
         register_conditional_shutdown(SIGINT, INTERRUPTED_STATUS, Arc::clone(&interrupted))?;
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
+        let notes = Notes::new(plan, pids, watcher.commands(), before);
         let shards = Shards::start(parts(plan))?;
         let counts = vec![Counts::default(); shards.len()];
         Ok(Self {
@@ -99,7 +102,7 @@ impl Conductor {
             phase: Phase::Connect,
             counts,
             outcomes: BTreeMap::new(),
-            notes: Notes::new(plan, pids, before),
+            notes,
         })
     }
 
@@ -289,10 +292,11 @@ impl Conductor {
 }
 
 impl Notes {
-    fn new(plan: &Plan, pids: &[u32], before: Sample) -> Self {
+    fn new(plan: &Plan, pids: &[u32], commands: Vec<Vec<String>>, before: Sample) -> Self {
         Self {
             plan: plan.clone(),
             pids: pids.to_vec(),
+            commands,
             started_at: SystemTime::now(),
             epoch_ns: 0,
             wall_offset_ns: wall_offset_ns(),

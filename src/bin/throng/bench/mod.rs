@@ -10,12 +10,14 @@
 mod assemble;
 mod checks;
 mod client;
+mod client_latencies;
 mod clock;
 mod compare;
 mod conductor;
 mod course;
 mod crowd;
 pub(crate) mod descriptors;
+pub(crate) mod fairness;
 pub(crate) mod latency;
 mod ledger;
 pub(crate) mod options;
@@ -48,6 +50,7 @@ use plan::Plan;
 use report::Report;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use crate::doctor::Intrinsic;
 use crate::open_files;
 
 /// Runs what was asked for.
@@ -65,10 +68,15 @@ fn run_load(bench: &Bench) -> io::Result<ExitCode> {
     let files = open_files::raise();
     descriptors::check(&plan, files).map_err(io::Error::other)?;
     pin(&plan)?;
+    // Without it the run stands as well: what keeps it from being taken shows in the run too.
+    let intrinsic = Intrinsic::take(plan.pin).ok();
     let mut report = match Course::new(&plan, load, files)? {
         Some(course) => course.run(&plan, load)?,
         None => run_plan(&plan, load)?,
     };
+    report.intrinsic = intrinsic;
+    // How the machine's own stalls compare with what was measured is known only here.
+    verdict::judge(&mut report);
     report.label = load.output.label.clone().unwrap_or_else(|| plan.target.clone());
     render::write_outputs(&report, &load.output)?;
     if !load.output.quiet {
@@ -101,8 +109,10 @@ fn pin(plan: &Plan) -> io::Result<()> {
 
 /// The table goes where the result doesn't.
 fn output_of(output: &options::Output) -> Box<dyn Write> {
-    match &output.json {
-        Some(path) if path.as_os_str() == "-" => Box::new(io::stderr()),
-        _ => Box::new(io::stdout()),
+    let files = [&output.json, &output.key_values, &output.hdr, &output.html];
+    if files.into_iter().flatten().any(|path| path.as_os_str() == "-") {
+        Box::new(io::stderr())
+    } else {
+        Box::new(io::stdout())
     }
 }

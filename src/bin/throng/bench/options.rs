@@ -177,6 +177,9 @@ pub(crate) struct Output {
     /// Write the result, in the schema throng-bench/1; - for standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the result flat, name=value a line, without histograms and lists of moments.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_values: Option<PathBuf>,
     /// Write an HDR log.
     #[arg(long, value_name = "FILE")]
     pub(crate) hdr: Option<PathBuf>,

@@ -8,9 +8,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fairness::Fairness;
 use super::latency::{Latencies, Measure, Percentiles};
 use super::plan::{Plan, Scenario};
-use crate::doctor::Fingerprint;
+use crate::doctor::{Fingerprint, Intrinsic};
 
 /// One run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub(crate) struct Report {
     pub(crate) traffic: Traffic,
     /// Only measures that have samples.
     pub(crate) latencies: Vec<Latency>,
+    /// Of the first measure where that is a delivery or a round trip, over clients.
+    #[serde(default)]
+    pub(crate) fairness: Option<Fairness>,
     /// Measured broadcasts in the order of their intended sends; the first 10,000 of them.
     pub(crate) broadcasts: Vec<Broadcast>,
     /// From the first connection on, a second each.
@@ -42,6 +46,9 @@ pub(crate) struct Report {
     /// Steps of a capacity search or a sweep; the rest of the report is its best step's.
     pub(crate) search: Option<Search>,
     pub(crate) fingerprint: Fingerprint,
+    /// What the machine did of itself just before the run.
+    #[serde(default)]
+    pub(crate) intrinsic: Option<Intrinsic>,
 }
 
 impl Report {
@@ -243,6 +250,9 @@ pub(crate) struct ThreadUse {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ServerUse {
     pub(crate) pids: Vec<u32>,
+    /// Of each of these processes, its command line, program first.
+    #[serde(default)]
+    pub(crate) commands: Vec<Vec<String>>,
     pub(crate) cpu_user_seconds: f64,
     pub(crate) cpu_system_seconds: f64,
     /// All of it, from the scheduler's clock where that can be read.

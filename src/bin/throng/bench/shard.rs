@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::client_latencies::ClientLatency;
 use super::latency::Latencies;
 use super::plan::Plan;
 use super::score::{Counts, Score};
@@ -79,6 +80,9 @@ pub(crate) enum Event {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) score: Score,
+    /// Of the measure that the run is looked at for first, client by client.
+    #[serde(default)]
+    pub(crate) clients: Vec<ClientLatency>,
     /// Processor time of its thread in the measured part.
     pub(crate) cpu_ns: u64,
     /// Most connections that one wait found ready.

@@ -21,6 +21,7 @@ pub(crate) fn judge(report: &mut Report) {
     found.warn_of_plan(report);
     found.warn_of_percentiles(report);
     found.warn_of_machine(report);
+    found.warn_of_stalls(report);
     let Verdict { valid, reasons, warnings } = &mut report.verdict;
     add(reasons, found.reasons);
     add(warnings, found.warnings);
@@ -275,6 +276,23 @@ impl Findings {
         }
     }
 
+    /// What the machine does to anybody, it does to the server and to the generator.
+    fn warn_of_stalls(&mut self, report: &Report) {
+        let Some(intrinsic) = &report.intrinsic else { return };
+        let Some(measured) = report.first_measure() else { return };
+        let Some(measured_ns) = measured.percentiles_ns.p99_9 else { return };
+        let wait_ns = intrinsic.wait_ns.p99_9;
+        if wait_ns > measured_ns / 10 {
+            self.warn(format!(
+                "the machine itself stalls: before the run, what was due at a random moment \
+                 waited up to {} for a core at p99.9, more than a tenth of the {}'s {}",
+                time(wait_ns),
+                measured.measure.title(),
+                time(measured_ns)
+            ));
+        }
+    }
+
     fn invalid(&mut self, reason: String) {
         self.reasons.push(reason);
     }
@@ -333,7 +351,7 @@ pub(crate) mod tests {
         Connections, Failure, Generator, Latency, Phases, SCHEMA, ServerUse, Traffic,
     };
     use super::*;
-    use crate::doctor::Fingerprint;
+    use crate::doctor::{Fingerprint, Intrinsic, Waits};
 
     /// A faultless run of one command, with 200,000 samples of 10 ms in its first measure: nothing
     /// is to be said of it but that the server is near.
@@ -356,12 +374,14 @@ pub(crate) mod tests {
             },
             traffic: Traffic { expected: 500_000, received: 500_000, ..Traffic::default() },
             latencies,
+            fairness: None,
             broadcasts: Vec::new(),
             intervals: Vec::new(),
             generator: Generator { kernel_stamps: true, ..Generator::default() },
             server: None,
             search: None,
             fingerprint: Fingerprint::default(),
+            intrinsic: None,
             plan,
         }
     }
@@ -605,6 +625,23 @@ pub(crate) mod tests {
             report.fingerprint.load_average = Some([1.1, 0.0, 0.0]);
         };
         assert!(warned(far, load).contains("its load average was 1.1"));
+    }
+
+    /// A tenth of 10 ms is 1 ms; a bucket of the histogram ends up to 5 us later.
+    #[test]
+    fn a_machine_that_stalls_is_told() {
+        let stalled = |p99_9| {
+            broadcast(|report| {
+                let wait_ns = Waits { p99_9, ..Waits::default() };
+                report.intrinsic = Some(Intrinsic { wait_ns, ..Intrinsic::default() });
+            })
+        };
+        assert_eq!(stalled(1_000_000).warnings, Vec::<String>::new());
+        let verdict = stalled(1_010_000);
+        assert!(verdict.valid && verdict.warnings.len() == 1, "{verdict:?}");
+        let warning = &verdict.warnings[0];
+        assert!(warning.starts_with("the machine itself stalls: "), "{warning}");
+        assert!(warning.contains("up to 1.01 ms") && warning.ends_with("delivery's 10.00 ms"));
     }
 
     #[test]

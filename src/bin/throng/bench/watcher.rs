@@ -32,6 +32,11 @@ impl Watcher {
         Ok(Self { watches, resident_max: 0, socket_memory_max: 0 })
     }
 
+    /// The command line of each process.
+    pub(crate) fn commands(&self) -> Vec<Vec<String>> {
+        self.watches.iter().map(ProcessWatch::command).collect()
+    }
+
     pub(crate) fn sample(&mut self) -> io::Result<Sample> {
         let processes =
             self.watches.iter_mut().map(ProcessWatch::sample).collect::<Result<_, _>>()?;

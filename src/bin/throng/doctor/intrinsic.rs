@@ -16,7 +16,7 @@ use hdrhistogram::Histogram;
 use mio::{Events, Poll};
 use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Section, Verdict};
 use super::text::nanos;
@@ -39,6 +39,28 @@ pub(crate) struct Stalls {
     pub(crate) preempted_share: f64,
 }
 
+/// What a result tells of the machine: what something due at a random moment waits for a core at
+/// most, in so many of a hundred cases, whatever the server does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Intrinsic {
+    /// How long it was measured.
+    pub(crate) seconds: f64,
+    pub(crate) wait_ns: Waits,
+    /// The longest time that a ready thread didn't run.
+    pub(crate) gap_max_ns: u64,
+    /// Share of the time that the thread was ready and another one of this machine ran.
+    pub(crate) preempted_share: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Waits {
+    pub(crate) p50: u64,
+    pub(crate) p90: u64,
+    pub(crate) p99: u64,
+    #[serde(rename = "p99.9")]
+    pub(crate) p99_9: u64,
+}
+
 /// How late a wait of a millisecond ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Wakes {
@@ -48,9 +70,35 @@ pub(crate) struct Wakes {
     pub(crate) late_max_ns: u64,
 }
 
+impl Intrinsic {
+    /// Keeps the named core busy for a fifth of a second, or whichever the system chooses.
+    pub(crate) fn take(pin: Option<usize>) -> io::Result<Self> {
+        let (gaps, stalls) = Stalls::measure_gaps(INTRINSIC_SPAN, pin)?;
+        Ok(Self::of(&gaps, &stalls))
+    }
+
+    fn of(gaps: &Histogram<u64>, stalls: &Stalls) -> Self {
+        Self {
+            seconds: stalls.seconds,
+            wait_ns: Waits {
+                p50: wait(gaps, 2),
+                p90: wait(gaps, 10),
+                p99: stalls.wait_p99_ns,
+                p99_9: stalls.wait_p999_ns,
+            },
+            gap_max_ns: stalls.gap_max_ns,
+            preempted_share: stalls.preempted_share,
+        }
+    }
+}
+
 impl Stalls {
     /// Keeps a core busy for a while: the one named, or whichever the system chooses.
     pub(super) fn measure(span: Duration, pin: Option<usize>) -> io::Result<Self> {
+        Self::measure_gaps(span, pin).map(|(_, stalls)| stalls)
+    }
+
+    fn measure_gaps(span: Duration, pin: Option<usize>) -> io::Result<(Histogram<u64>, Self)> {
         let spinning = thread::Builder::new().name("spin".to_owned()).spawn(move || {
             pin_to(pin)?;
             Self::spin(span)
@@ -58,7 +106,7 @@ impl Stalls {
         spinning.join().map_err(|_| io::Error::other("the spinning thread panicked"))?
     }
 
-    fn spin(span: Duration) -> io::Result<Self> {
+    fn spin(span: Duration) -> io::Result<(Histogram<u64>, Self)> {
         let mut gaps = histogram()?;
         let used = thread_cpu();
         let begun = Instant::now();
@@ -69,7 +117,8 @@ impl Stalls {
             last = now;
         }
         let elapsed = last.duration_since(begun);
-        Ok(Self::of(&gaps, elapsed, thread_cpu().saturating_sub(used)))
+        let stalls = Self::of(&gaps, elapsed, thread_cpu().saturating_sub(used));
+        Ok((gaps, stalls))
     }
 
     fn of(gaps: &Histogram<u64>, elapsed: Duration, used: Duration) -> Self {
@@ -233,6 +282,8 @@ fn good(name: &'static str, found: impl Into<String>) -> Check {
 
 const NOT_THERE: &str = "it is not there, or not allowed to this process";
 const LONGEST_NS: u64 = 100_000_000_000;
+/// Long enough to see what comes a hundred times a second, and short before a run.
+const INTRINSIC_SPAN: Duration = Duration::from_millis(200);
 const WAIT: Duration = Duration::from_millis(1);
 /// Of the order of the latencies that are to be measured.
 const WAIT_WILL_SPOIL_NS: u64 = 1_000_000;
@@ -273,6 +324,17 @@ mod tests {
         assert_eq!(wait(&gaps, 100), 99);
         assert_eq!(wait(&gaps, 2), 50);
         assert_eq!(wait(&histogram().unwrap(), 100), 0);
+    }
+
+    #[test]
+    fn a_result_tells_waits_and_the_longest_gap() {
+        // Waits beyond 1 ns take 999 of 2,000 ns, and those beyond 800 ns take 200.
+        let gaps = gaps(&[(1, 1_000), (1_000, 1)]);
+        let stalls = Stalls::of(&gaps, Duration::from_micros(2), Duration::from_micros(1));
+        let intrinsic = Intrinsic::of(&gaps, &stalls);
+        assert_eq!(intrinsic.wait_ns, Waits { p50: 1, p90: 800, p99: 980, p99_9: 998 });
+        assert_eq!(intrinsic.gap_max_ns, 1_000);
+        assert!((intrinsic.preempted_share - 0.5).abs() < 1e-12);
     }
 
     #[test]

@@ -37,6 +37,9 @@ use load::Load;
 
 pub(crate) use check::Verdict;
 pub(crate) use fingerprint::Fingerprint;
+pub(crate) use intrinsic::Intrinsic;
+#[cfg(test)]
+pub(crate) use intrinsic::Waits;
 pub(crate) use options::Doctor;
 
 /// Looks, measures and reports; answers the worst that was found.

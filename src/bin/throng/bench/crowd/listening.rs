@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::cast::{Cast, Temper};
+use crate::bench::client_latencies::ClientLatencies;
 use crate::bench::clock::wall_ns;
 use crate::bench::latency::{Latencies, Measure};
 use crate::bench::ledger::{Ledger, Receipt};
@@ -21,6 +22,8 @@ pub(crate) struct Listening {
     pub(crate) score: Score,
     /// Of the shard's first measure, since the last second.
     pub(crate) second: Latencies,
+    /// Of the first measure where that is a delivery or a round trip.
+    pub(crate) clients: ClientLatencies,
     pub(crate) stamped: u64,
     /// What the run is looked at for first.
     first_measure: Measure,
@@ -72,6 +75,7 @@ impl Listening {
         Self {
             score: Score::default(),
             second: Latencies::default(),
+            clients: ClientLatencies::new(count),
             stamped: 0,
             first_measure: plan.scenario.first_measure(),
             run,
@@ -165,7 +169,7 @@ impl Listening {
         if self.is_measured(mark.intended_ns) {
             let measures =
                 [Measure::Delivery, Measure::DeliveryUserSpace, Measure::DeliveryUncorrected];
-            self.record(mark, stamp, measures);
+            self.record(client, mark, stamp, measures);
         }
         let round = (usize::from(mark.stream), mark.sequence);
         self.score.note_round(round, mark.intended_ns, stamp.received_ns());
@@ -180,7 +184,7 @@ impl Listening {
         if self.is_measured(mark.intended_ns) {
             let measures =
                 [Measure::RoundTrip, Measure::RoundTripUserSpace, Measure::RoundTripUncorrected];
-            self.record(mark, stamp, measures);
+            self.record(client, mark, stamp, measures);
         }
         Heard::Answer
     }
@@ -211,10 +215,19 @@ impl Listening {
         temper == Temper::Steady
     }
 
-    fn record(&mut self, mark: &Mark, stamp: Stamp, [first, user, uncorrected]: [Measure; 3]) {
+    fn record(
+        &mut self,
+        client: u32,
+        mark: &Mark,
+        stamp: Stamp,
+        [first, user, uncorrected]: [Measure; 3],
+    ) {
         let received_ns = stamp.received_ns();
         let latency_ns = received_ns.saturating_sub(mark.intended_ns);
         self.record_first(first, latency_ns);
+        if first == self.first_measure {
+            self.clients.record(self.receiver(client), latency_ns);
+        }
         self.score.record(uncorrected, received_ns.saturating_sub(mark.sent_ns));
         if let Some(kernel_ns) = stamp.kernel_ns {
             self.score.record(user, stamp.user_ns.saturating_sub(mark.intended_ns));

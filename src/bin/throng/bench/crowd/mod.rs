@@ -315,6 +315,7 @@ impl Crowd {
         };
         let outcome = Outcome {
             score: std::mem::take(&mut self.listening.score),
+            clients: self.listening.clients.summaries(),
             cpu_ns,
             backlog_max: self.backlog_max,
             step_ns_max: self.clock.step_ns_max(),

@@ -96,6 +96,16 @@ fn latencies_run_from_the_intended_send_and_uncorrected_ones_from_the_actual() {
     assert_told(&samples(&listening, Measure::ReceiveLag), &[UNREAD_NS; 7]);
 }
 
+/// Buckets are a sixteenth of an octave wide: twenty samples would be needed to tell a p50.
+#[test]
+fn each_client_has_its_own_latencies() {
+    let clients = heard().clients.summaries();
+    let counts: Vec<(u64, u64)> =
+        clients.iter().map(|client| (client.count, client.max_ns)).collect();
+    assert_eq!(counts, [(2, MS), (3, 142 * MS), (2, 10 * MS)]);
+    assert!(clients.iter().all(|client| client.p50_ns.is_none()));
+}
+
 #[test]
 fn each_broadcast_knows_its_first_and_its_last_recipient() {
     let round = |due_ms, first_ms, last_ms, received| Round {

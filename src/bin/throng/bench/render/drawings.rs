@@ -368,7 +368,7 @@ fn bars(group: &Group<'_>, title: String, figures: &[Figure]) -> Option<Bars> {
         })
         .collect();
     let show = match first {
-        Figure::Latency(..) => units::time,
+        Figure::Latency(..) | Figure::WorstClient => units::time,
         Figure::Resident => units::bytes,
         Figure::Found => units::rate,
         _ => units::microseconds,

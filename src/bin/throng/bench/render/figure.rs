@@ -15,6 +15,8 @@ use crate::bench::report::{Latency, Report};
 pub(crate) enum Figure {
     /// A percentile of one measure.
     Latency(Measure, Point),
+    /// The median of the client whose median is the worst.
+    WorstClient,
     /// Of the server, over deliveries and answers.
     DeliveryCpu,
     /// Of the server, over the connections of the connect phase.
@@ -59,6 +61,7 @@ impl Figure {
         let server = report.server.as_ref();
         match self {
             Self::Latency(measure, point) => point.of(latency(report, measure)?).map(units::real),
+            Self::WorstClient => Some(units::real(report.fairness.as_ref()?.p50?.worst_ns)),
             Self::DeliveryCpu => server?.cpu_us_per_delivery,
             Self::ConnectCpu => server?.cpu_us_per_connect,
             Self::ServerShare => server.map(|server| server.core_share),
@@ -79,6 +82,7 @@ impl Figure {
     pub(crate) fn title(self) -> String {
         match self {
             Self::Latency(measure, point) => format!("{} {}", measure.title(), point.name()),
+            Self::WorstClient => "worst client's p50".to_owned(),
             Self::DeliveryCpu => "server CPU per delivery".to_owned(),
             Self::ConnectCpu => "server CPU per connect".to_owned(),
             Self::ServerShare => "server CPU".to_owned(),
@@ -94,7 +98,7 @@ impl Figure {
     /// A value of it with its unit.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
-            Self::Latency(..) => units::time(value),
+            Self::Latency(..) | Self::WorstClient => units::time(value),
             Self::DeliveryCpu | Self::ConnectCpu => units::microseconds(value),
             Self::ServerShare | Self::Loss => units::percent(value),
             Self::Resident | Self::KernelMemory => units::bytes(value),
@@ -119,18 +123,24 @@ impl Figure {
         let mut figures = match scenario {
             Scenario::Connect => latency(Connect, &[P50, P99]),
             Scenario::Idle => Vec::new(),
-            Scenario::Echo | Scenario::Ack => latency(RoundTrip, &[P50, P99, P99_9]),
+            Scenario::Echo | Scenario::Ack => {
+                let mut figures = latency(RoundTrip, &[P50, P99, P99_9]);
+                figures.push(Self::WorstClient);
+                figures
+            }
             Scenario::Storm => latency(Reconnect, &[P50, P99, Max]),
             Scenario::Broadcast { .. }
             | Scenario::Rooms { .. }
             | Scenario::Slow { .. }
             | Scenario::Churn { .. } => {
                 let mut figures = latency(Delivery, &[P50, P99, P99_9]);
+                figures.push(Self::WorstClient);
                 figures.extend(latency(LastRecipient, &[P50]));
                 figures
             }
             Scenario::Mixed { .. } => {
                 let mut figures = latency(RoundTrip, &[P50, P99, P99_9]);
+                figures.push(Self::WorstClient);
                 figures.extend(latency(Delivery, &[P50, P99]));
                 figures
             }
@@ -202,6 +212,7 @@ mod tests {
         assert_eq!(Figure::DeliveryCpu.show(per_delivery), "6.13\u{a0}µs");
         assert_eq!(Figure::Loss.of(&report), Some(0.0));
         assert_eq!(Figure::Received.of(&report), Some(50_000.0));
+        assert_eq!(Figure::WorstClient.of(&report), Some(31.5e6));
         assert_eq!(Figure::Latency(Measure::RoundTrip, Point::P50).of(&report), None);
     }
 

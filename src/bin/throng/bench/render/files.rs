@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
-use super::{charts, hdr_log, html, markdown, table};
+use super::{charts, hdr_log, html, key_values, markdown, table};
 use crate::bench::options::{Output, Render};
 use crate::bench::report::{Report, SCHEMA};
 
@@ -47,12 +47,15 @@ pub(crate) fn run_report(options: &Render) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the result, its log and its page where asked to.
+/// Writes the result, flat too, its log and its page where asked to.
 pub(crate) fn write_outputs(report: &Report, output: &Output) -> io::Result<()> {
     if let Some(path) = &output.json {
         let mut json = serde_json::to_string(report).map_err(io::Error::other)?;
         json.push('\n');
         write(path, &json)?;
+    }
+    if let Some(path) = &output.key_values {
+        write(path, &key_values(report))?;
     }
     if let Some(path) = &output.hdr {
         write(path, &hdr_log(report))?;
@@ -152,6 +155,7 @@ mod tests {
             let path = |kind| Some(folder.path(&format!("{}.{kind}", report.label)));
             let output = Output {
                 json: path("json"),
+                key_values: path("txt"),
                 hdr: path("hlog"),
                 html: path("html"),
                 label: None,
@@ -168,7 +172,9 @@ mod tests {
         };
         run_report(&options).unwrap();
         let size = |name: &str| fs::metadata(folder.path(name)).unwrap().len();
-        for name in ["a.hlog", "b.html", "both.html", "charts/broadcast-10000-server-cpu.svg"] {
+        for name in
+            ["a.hlog", "a.txt", "b.html", "both.html", "charts/broadcast-10000-server-cpu.svg"]
+        {
             assert!(size(name) > 1_000, "{name}");
         }
         let mut unknown = options.clone();

@@ -2,17 +2,19 @@
 //! over [`Report`](super::report::Report); `files` alone reads and writes.
 //!
 //! ```text
-//! Report ─► table · hdr_log      [Report] ─► html · charts · markdown
+//! Report ─► table · key_values · hdr_log      [Report] ─► html · charts · markdown
 //! ```
 
 mod axis;
 mod bars;
 mod chart;
+mod command;
 mod describe;
 mod drawings;
 pub(crate) mod figure;
 mod files;
 mod hdr;
+mod key_values;
 mod machine;
 mod markdown;
 mod page;
@@ -25,6 +27,7 @@ pub(crate) mod units;
 pub(crate) use drawings::charts;
 pub(crate) use files::{read, run_report, write_outputs};
 pub(crate) use hdr::hdr_log;
+pub(crate) use key_values::key_values;
 pub(crate) use markdown::markdown;
 pub(crate) use page::html;
 pub(crate) use table::table;

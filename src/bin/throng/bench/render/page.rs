@@ -13,8 +13,10 @@ use super::drawings::{Drawing, of_group, of_report};
 use super::figure::{Figure, Point};
 use super::markdown::Cell;
 use super::rounds::{Group, groups};
-use super::{describe, machine, markdown, table, units};
+use super::{command, describe, machine, markdown, table, units};
+use crate::bench::fairness::{Fairness, OverClients};
 use crate::bench::report::{Report, Search};
+use crate::doctor::Intrinsic;
 
 /// The page; several results are set side by side, `baseline` or the first label as their measure.
 pub(crate) fn html(reports: &[Report], baseline: Option<&str>) -> String {
@@ -124,8 +126,8 @@ fn tiles(body: &mut String, report: &Report) {
 }
 
 fn command(body: &mut String, report: &Report) {
-    let words: Vec<String> = report.command.iter().map(|word| quoted(word)).collect();
-    let _ = writeln!(body, "<pre><code>{}</code></pre>", escaped(&words.join(" ")));
+    let line = command::line(&report.command);
+    let _ = writeln!(body, "<pre><code>{}</code></pre>", escaped(&line));
 }
 
 fn drawings(body: &mut String, drawings: &[Drawing]) {
@@ -144,12 +146,18 @@ fn drawings(body: &mut String, drawings: &[Drawing]) {
 
 fn details(body: &mut String, report: &Report) {
     latencies(body, report);
+    if let Some(of) = &report.fairness {
+        fairness(body, of);
+    }
     body.push_str("<div class=\"columns\">\n");
     pairs(body, "Completeness", &completeness(report));
     pairs(body, "Connections", &connections(report));
     pairs(body, "Generator", &generator(report));
     if report.server.is_some() {
         pairs(body, "Server", &server(report));
+    }
+    if let Some(of) = &report.intrinsic {
+        pairs(body, "The machine itself, before the run", &intrinsic(of));
     }
     pairs(body, "Plan", &machine::plan(report));
     pairs(body, "Machine", &machine::facts(report));
@@ -197,6 +205,20 @@ fn latencies(body: &mut String, report: &Report) {
     list(body, &definitions);
     element(body, "p", "", "–: fewer than ten samples lie beyond it, too few to tell.");
     body.push_str("</details>\n");
+}
+
+/// The worst client beside the median one: an average over all would hide it.
+fn fairness(body: &mut String, of: &Fairness) {
+    let head = ["each client's", "best", "median", "worst", "clients"].map(str::to_owned);
+    let row = |(name, over): (&str, OverClients)| {
+        let mut row = vec![format!("{} {name}", of.measure.title())];
+        let values = [over.best_ns, over.median_ns, over.worst_ns];
+        row.extend(values.map(|value| units::time(units::real(value))));
+        row.push(units::count(over.clients));
+        row
+    };
+    let rows: Vec<Vec<String>> = of.told().into_iter().map(row).collect();
+    rows_table(body, "Fairness: the same of each client alone", &head, &rows);
 }
 
 fn steps(body: &mut String, search: &Search) {
@@ -277,6 +299,18 @@ fn generator(report: &Report) -> Vec<(String, String)> {
     rows
 }
 
+fn intrinsic(of: &Intrinsic) -> Vec<(String, String)> {
+    let waits = of.wait_ns;
+    let names = ["waits for a core, p50", "p90", "p99", "p99.9", "longest gap"];
+    let values = [waits.p50, waits.p90, waits.p99, waits.p99_9, of.gap_max_ns];
+    let rows = names.iter().zip(values);
+    let mut rows: Vec<(String, String)> =
+        rows.map(|(name, value)| pair(name, units::time(units::real(value)))).collect();
+    rows.push(pair("gave way to others", units::percent(of.preempted_share)));
+    rows.push(pair("measured for", units::seconds(of.seconds)));
+    rows
+}
+
 fn server(report: &Report) -> Vec<(String, String)> {
     let Some(of) = &report.server else { return Vec::new() };
     let bytes = |value: u64| units::bytes(units::real(value));
@@ -294,6 +328,8 @@ fn server(report: &Report) -> Vec<(String, String)> {
         pair("voluntary switches", units::count(of.voluntary_switches)),
         pair("involuntary switches", units::count(of.involuntary_switches)),
     ];
+    let shown = of.commands.iter().filter(|words| !words.is_empty());
+    rows.extend(shown.map(|words| pair("command", command::short(words, COMMAND_LETTERS_MAX))));
     for figure in [Figure::DeliveryCpu, Figure::ConnectCpu, Figure::Resident, Figure::KernelMemory]
     {
         if let Some(value) = figure.of(report) {
@@ -385,16 +421,6 @@ fn element(body: &mut String, name: &str, class: &str, words: &str) {
     let _ = writeln!(body, "<{name}{class}>{}</{name}>", escaped(words));
 }
 
-/// A word of a command as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,%+@".contains(letter);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string());
@@ -403,6 +429,8 @@ fn sentence(words: &str) -> String {
 
 const PAGE_STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+/// The whole of it is in the result itself.
+const COMMAND_LETTERS_MAX: usize = 400;
 /// Of more results than these, each result's own charts would make the page too heavy.
 const CHARTED_MAX: usize = 8;
 
@@ -431,6 +459,9 @@ mod tests {
     fn what_a_result_says_is_text() {
         let mut report = sample::broadcast("<script>alert(1)</script>", 1.0);
         report.command.push("it's <b>".to_owned());
+        let mut server = report.server.clone().unwrap();
+        server.commands = vec![vec!["<img src=y>".to_owned()]];
+        report.server = Some(server);
         report.verdict.valid = false;
         report.verdict.reasons.push("<img onerror=x>".to_owned());
         let page = html(&[report.clone(), report], None);

@@ -4,13 +4,14 @@
 //! sample::broadcast("throng", 1.0)     10,000 clients at 5 broadcasts a second, valid
 //! ```
 
+use crate::bench::fairness::{Fairness, OverClients};
 use crate::bench::latency::{Latencies, Measure, Percentiles};
 use crate::bench::plan::{Pacing, Plan, Protocol, Scenario, Transport};
 use crate::bench::report::{
     Broadcast, Connections, Failure, Generator, Interval, Latency, Phase, Phases, Report, SCHEMA,
     Search, ServerUse, Step, ThreadUse, Traffic, Verdict,
 };
-use crate::doctor::Fingerprint;
+use crate::doctor::{Fingerprint, Intrinsic, Waits};
 
 use super::units::{real, whole};
 
@@ -29,6 +30,11 @@ pub(crate) fn broadcast(label: &str, factor: f64) -> Report {
         curve(Measure::ScheduleLag, 150, 4_000.0, 90_000.0),
         curve(Measure::ReceiveLag, 100_000, 9_000.0, 900_000.0),
     ];
+    report.fairness = Some(Fairness {
+        p50: Some(over(10_000, [25.9, 27.7, 31.5], factor)),
+        max: Some(over(10_000, [51.1, 58.4, 78.8], factor)),
+        ..fairness(Measure::Delivery, 10_000, 150)
+    });
     report.broadcasts = (0..150_u32)
         .map(|index| Broadcast {
             at_seconds: f64::from(index) / 5.0,
@@ -57,6 +63,12 @@ pub(crate) fn ack(label: &str, factor: f64) -> Report {
         curve(Measure::RoundTripUserSpace, 9_000, 6.2e6 * factor, 1.6e6 * factor),
         curve(Measure::Connect, 1_000, 0.4e6 * factor, 1.0e6 * factor),
     ];
+    report.fairness = Some(Fairness {
+        p50: Some(over(1_000, [6.51, 6.94, 7.35], factor)),
+        p99: Some(over(1_000, [7.91, 8.86, 9.22], factor)),
+        max: Some(over(1_000, [8.85, 9.11, 9.87], factor)),
+        ..fairness(Measure::RoundTrip, 1_000, 4_200)
+    });
     report.intervals = intervals(factor);
     report
 }
@@ -142,6 +154,7 @@ fn blank(label: &str, scenario: Scenario) -> Report {
         },
         traffic: Traffic::default(),
         latencies: Vec::new(),
+        fairness: None,
         broadcasts: Vec::new(),
         intervals: Vec::new(),
         generator: Generator {
@@ -159,6 +172,7 @@ fn blank(label: &str, scenario: Scenario) -> Report {
         server: None,
         search: None,
         fingerprint: fingerprint(),
+        intrinsic: Some(intrinsic()),
     }
 }
 
@@ -166,6 +180,35 @@ fn fingerprint() -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
     "Linux 6.18.44".clone_into(&mut fingerprint.kernel);
     fingerprint
+}
+
+/// Clients that have equally many samples, and tell nothing of them yet.
+fn fairness(measure: Measure, clients: u64, samples: u64) -> Fairness {
+    Fairness {
+        measure,
+        clients,
+        samples_min: samples,
+        samples_max: samples,
+        p50: None,
+        p99: None,
+        p99_9: None,
+        max: None,
+    }
+}
+
+/// Best, median and worst in milliseconds.
+fn over(clients: u64, milliseconds: [f64; 3], factor: f64) -> OverClients {
+    let [best_ns, median_ns, worst_ns] = milliseconds.map(|value| whole(value * 1e6 * factor));
+    OverClients { clients, best_ns, median_ns, worst_ns }
+}
+
+fn intrinsic() -> Intrinsic {
+    Intrinsic {
+        seconds: 0.2,
+        wait_ns: Waits { p50: 21, p90: 39, p99: 12_300, p99_9: 45_100 },
+        gap_max_ns: 80_100,
+        preempted_share: 0.002,
+    }
 }
 
 fn plan(scenario: Scenario) -> Plan {
@@ -214,6 +257,7 @@ fn traffic(sent: u64, expected: u64, sent_rate: f64, received_rate: f64) -> Traf
 fn server(factor: f64) -> ServerUse {
     ServerUse {
         pids: vec![4_711],
+        commands: vec![["node", "server.js", "--port=3000"].map(str::to_owned).to_vec()],
         cpu_user_seconds: 1.8 * factor,
         cpu_system_seconds: 7.4,
         cpu_seconds: 1.8 * factor + 7.4,

@@ -9,9 +9,11 @@
 use std::fmt::Write as _;
 
 use super::figure::{Point, latency};
-use super::{describe, machine, units};
+use super::{command, describe, machine, units};
+use crate::bench::fairness::Fairness;
 use crate::bench::latency::Measure;
 use crate::bench::report::{Latency, Report, Search, ServerUse};
+use crate::doctor::Intrinsic;
 
 /// Everything a reader needs to judge a run.
 pub(crate) fn table(report: &Report) -> String {
@@ -19,10 +21,16 @@ pub(crate) fn table(report: &Report) -> String {
     verdict(&mut text, report);
     plan(&mut text, report);
     latencies(&mut text, report);
+    if let Some(of) = &report.fairness {
+        fairness(&mut text, of);
+    }
     counts(&mut text, report);
     generator(&mut text, report);
     if let Some(of_server) = &report.server {
         server(&mut text, of_server);
+    }
+    if let Some(of) = &report.intrinsic {
+        intrinsic(&mut text, of);
     }
     if let Some(of_search) = &report.search {
         search(&mut text, of_search);
@@ -142,6 +150,31 @@ fn columns(name: &str, cell: impl Fn(Point) -> String) -> String {
         let _ = write!(line, "{:>9}", cell(point));
     }
     line
+}
+
+/// What the worst client had; of few samples, the maximum is all that each client tells.
+fn fairness(text: &mut Text, of: &Fairness) {
+    let time = |value: u64| units::time(units::real(value));
+    let told = of.told();
+    let mut parts = Vec::new();
+    if let Some((name, over)) = told.first() {
+        parts.push(format!(
+            "{name} of {} clients: best {}, median {}, worst {}",
+            units::count(over.clients),
+            time(over.best_ns),
+            time(over.median_ns),
+            time(over.worst_ns)
+        ));
+    }
+    let beyond: Vec<String> = told
+        .iter()
+        .filter(|(name, _)| matches!(*name, "p99" | "p99.9"))
+        .map(|(name, over)| format!("{name} {}", time(over.worst_ns)))
+        .collect();
+    if !beyond.is_empty() {
+        parts.push(format!("worst client: {}", beyond.join(", ")));
+    }
+    text.row("fairness", &parts);
 }
 
 fn counts(text: &mut Text, report: &Report) {
@@ -278,7 +311,23 @@ fn server(text: &mut Text, of: &ServerUse) {
         "kernel socket memory apart: {} at most{each} (both ends)",
         bytes(of.kernel_socket_bytes_max)
     ));
+    for (pid, words) in of.pids.iter().zip(&of.commands).take(COMMANDS_MAX) {
+        let head = format!("process {pid}: ");
+        let room = WIDTH.saturating_sub(NAME).saturating_sub(head.len());
+        parts.push(format!("{head}{}", command::short(words, room)));
+    }
     text.row("server", &parts);
+}
+
+fn intrinsic(text: &mut Text, of: &Intrinsic) {
+    let time = |value: u64| units::time(units::real(value));
+    let part = format!(
+        "waits for a core: p99 {}, p99.9 {}; longest gap {}",
+        time(of.wait_ns.p99),
+        time(of.wait_ns.p99_9),
+        time(of.gap_max_ns)
+    );
+    text.row("intrinsic", &[part]);
 }
 
 fn search(text: &mut Text, of: &Search) {
@@ -346,6 +395,7 @@ const WIDTH: usize = 80;
 const NAME: usize = 14;
 const MEASURE: usize = 24;
 const FAILURES_MAX: usize = 5;
+const COMMANDS_MAX: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::io;
 use std::time::Duration;
 
@@ -67,6 +68,14 @@ impl ProcessWatch {
             error => unreadable(pid, &error),
         })?;
         Ok(Self { process, pid, accounts: HashMap::new() })
+    }
+
+    /// Its command line, program first, up to some thousand bytes; empty where it can't be read.
+    pub(crate) fn command(&self) -> Vec<String> {
+        let Ok(bytes) = fs::read(format!("/proc/{}/cmdline", self.pid)) else {
+            return Vec::new();
+        };
+        words(&bytes)
     }
 
     /// Fails once the process has ended, even where its children live on.
@@ -230,9 +239,22 @@ fn read_threads(process: &Process) -> Vec<(i32, Switches)> {
     readings.collect()
 }
 
+/// Each ends with a zero byte, and an empty one is a word as well.
+fn words(bytes: &[u8]) -> Vec<String> {
+    let kept = bytes.get(..COMMAND_BYTES_MAX).unwrap_or(bytes);
+    let kept = kept.strip_suffix(&[0]).unwrap_or(kept);
+    if kept.is_empty() {
+        return Vec::new();
+    }
+    kept.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
 fn unreadable(pid: u32, error: &ProcError) -> io::Error {
     io::Error::other(format!("can't read process {pid}: {error}"))
 }
+
+/// The kernel allows two million: a result is to stay readable.
+const COMMAND_BYTES_MAX: usize = 8_192;
 
 #[cfg(test)]
 mod tests {
@@ -322,6 +344,19 @@ mod tests {
         }
         assert!(ended);
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_command_is_told_word_by_word() {
+        let mut family = family();
+        wait_for_line(&mut family);
+        let command = ProcessWatch::new(family.id()).unwrap().command();
+        assert_eq!(command, ["sh", "-c", "sleep 600 & echo; read _; kill $!"]);
+        drop(family.stdin.take());
+        family.wait().unwrap();
+        assert_eq!(words(b"node\0\0--x=\xff\0"), ["node", "", "--x=\u{fffd}"]);
+        assert_eq!(words(b""), Vec::<String>::new());
+        assert_eq!(words(&[b'a'; 10_000]), ["a".repeat(8_192)]);
     }
 
     #[test]
