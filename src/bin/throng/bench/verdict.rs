@@ -109,7 +109,7 @@ impl Findings {
             (traffic.stray, "events came to clients that they were not meant for"),
             (
                 traffic.unsent,
-                "sends or departures could not be made, their client being away or its connection full",
+                "sends or departures could not be made: their client was away or full",
             ),
         ];
         for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
@@ -459,7 +459,7 @@ pub(crate) mod tests {
                 "deliveries came out of order: 3",
                 "deliveries were corrupted: 4",
                 "events came to clients that they were not meant for: 5",
-                "sends or departures could not be made, their client being away or its connection full: 6",
+                "sends or departures could not be made: their client was away or full: 6",
             ]
         );
     }

@@ -204,11 +204,10 @@ impl Listening {
         if matches!(receipt, Receipt::Duplicate | Receipt::Stray) {
             return false;
         }
+        // Whoever got it, the server has worked for it.
+        counts.measured_received += u64::from(is_measured);
         match temper {
-            Temper::Steady => {
-                counts.received += 1;
-                counts.measured_received += u64::from(is_measured);
-            }
+            Temper::Steady => counts.received += 1,
             Temper::Slow => counts.slow_received += 1,
             Temper::Passing => {}
         }
