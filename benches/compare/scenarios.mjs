@@ -4,7 +4,7 @@
 //   argumentsOf(scenario, { quick: false })   ["broadcast", "--clients", "1000", ...]
 
 /**
- * `seconds` is about how long a run takes, connecting included. With `mainOnly` the further peers
+ * `charts` are the ends of the names of the charts that its tables show. `seconds` is about how long a run takes, connecting included. With `mainOnly` the further peers
  * are left out unless asked for, which keeps the whole under 20 minutes. `servers` is how many
  * processes the generator talks to, where it isn't one.
  */
@@ -12,6 +12,7 @@ export const scenarios = [
   {
     name: "lone",
     title: "Broadcast to 1,000, 50 per second: each over before the next",
+    charts: ["server-cpu", "percentiles"],
     command: ["broadcast", "--rate", "50"],
     full: ["--clients", "1000", "--warmup", "500ms", "--duration", "2s"],
     short: ["--clients", "100", "--warmup", "100ms", "--duration", "500ms"],
@@ -20,31 +21,34 @@ export const scenarios = [
   {
     name: "four",
     title: "Broadcast to 1,000, four in flight",
+    charts: ["server-cpu"],
     command: ["broadcast", "--closed", "--in-flight", "4"],
     full: ["--clients", "1000", "--warmup", "300ms", "--duration", "1200ms"],
     short: ["--clients", "100", "--warmup", "100ms", "--duration", "500ms"],
     seconds: 2.5,
   },
-  // On schedule, as connects below: else the generator would be what limits the faster servers.
   {
     name: "ack",
-    title: "Acknowledged round trips of 1,000 clients, 20,000 per second",
-    command: ["ack", "--rate", "20000"],
-    full: ["--clients", "1000", "--warmup", "500ms", "--duration", "2s"],
-    short: ["--clients", "100", "--rate", "1000", "--warmup", "100ms", "--duration", "500ms"],
-    seconds: 3.6,
+    title: "Acknowledged round trips of 1,000 clients, one each in flight",
+    charts: ["server-cpu"],
+    command: ["ack", "--closed", "--in-flight", "1"],
+    full: ["--clients", "1000", "--warmup", "500ms", "--duration", "1500ms"],
+    short: ["--clients", "100", "--warmup", "100ms", "--duration", "500ms"],
+    seconds: 2.8,
   },
   {
     name: "connect",
-    title: "5,000 connections, 2,000 per second",
-    command: ["connect", "--connect-rate", "2000"],
-    full: ["--clients", "5000"],
+    title: "10,000 connections as fast as the server takes them",
+    charts: ["connect-cpu"],
+    command: ["connect"],
+    full: ["--clients", "10000"],
     short: ["--clients", "200"],
-    seconds: 3.5,
+    seconds: 2.5,
   },
   {
     name: "broadcast",
     title: "Broadcast to 10,000 on schedule, 5 per second",
+    charts: ["percentiles"],
     command: ["broadcast", "--rate", "5"],
     full: ["--clients", "10000", "--warmup", "600ms", "--duration", "4s"],
     short: ["--clients", "200", "--warmup", "200ms", "--duration", "1s"],
@@ -54,6 +58,7 @@ export const scenarios = [
   {
     name: "idle",
     title: "Memory of 10,000 idle connections",
+    charts: ["memory"],
     command: ["idle"],
     full: ["--clients", "10000", "--warmup", "0s", "--duration", "1s"],
     short: ["--clients", "200", "--warmup", "0s", "--duration", "500ms"],
@@ -63,6 +68,7 @@ export const scenarios = [
   {
     name: "mixed",
     title: "Acknowledgements of 20 clients, 200 per second, while 10,000 are sent 2 per second",
+    charts: ["percentiles"],
     command: ["mixed", "--rate", "2", "--askers", "20", "--ask-rate", "200"],
     full: ["--clients", "10000", "--warmup", "500ms", "--duration", "5500ms"],
     short: ["--clients", "200", "--warmup", "500ms", "--duration", "1s"],
@@ -72,6 +78,7 @@ export const scenarios = [
   {
     name: "slow",
     title: "2,000 clients, 4 KB at 50 per second, a tenth of them never reads",
+    charts: ["memory", "latency"],
     command: ["slow", "--share", "0.1", "--payload", "4096"],
     full: ["--clients", "2000", "--rate", "50", "--warmup", "500ms", "--duration", "3s"],
     short: ["--clients", "100", "--rate", "20", "--warmup", "200ms", "--duration", "1s"],
@@ -81,6 +88,7 @@ export const scenarios = [
   {
     name: "scale",
     title: "As many idle connections as one generator process may hold",
+    charts: ["memory"],
     command: ["idle"],
     full: ["--clients", "19500", "--warmup", "0s", "--duration", "30s"],
     short: ["--clients", "500", "--warmup", "0s", "--duration", "1s"],
@@ -91,6 +99,7 @@ export const scenarios = [
   {
     name: "scale-2",
     title: "Twice as many: two generator processes, two servers",
+    charts: ["memory"],
     command: ["idle", "--workers", "2"],
     full: ["--clients", "38000", "--warmup", "0s", "--duration", "30s"],
     short: ["--clients", "1000", "--warmup", "0s", "--duration", "1s"],

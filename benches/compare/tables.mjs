@@ -47,8 +47,12 @@ function section(comparison, scenario, output) {
   const measuredFloor = files.some((file) => /\/floor-\d+\.json$/.test(file));
   const baseline = measuredFloor ? ["--baseline", "floor"] : [];
   const table = report(comparison, files, ["--markdown", "--charts", charts, ...baseline]);
-  const images = readdirSync(charts)
-    .filter((file) => file.endsWith(".svg"))
+  const isShown = (file) => scenario.charts.some((name) => file.endsWith(`-${name}.svg`));
+  const [shown, others] = [true, false].map((is) =>
+    readdirSync(charts).filter((file) => isShown(file) === is),
+  );
+  others.forEach((file) => rmSync(`${charts}/${file}`));
+  const images = shown
     .map((file) => `![${scenario.title}: ${file.slice(0, -4)}](${scenario.name}/${file})`);
   return `## ${scenario.title}
 

@@ -212,6 +212,7 @@ fn generator(outcomes: &[Outcome], counts: &Counts, measured: f64) -> Generator 
         cpu_us_per_delivery: us_per(cpu_seconds, counts.measured_received),
         backlog_max: outcomes.iter().map(|outcome| outcome.backlog_max).max().unwrap_or(0),
         clock_step_ns: outcomes.iter().map(|outcome| outcome.step_ns_max).max().unwrap_or(0),
+        is_bottleneck: false,
         kernel_stamps: outcomes.iter().any(|outcome| outcome.stamped > 0),
     }
 }

@@ -232,6 +232,10 @@ pub(crate) struct Generator {
     pub(crate) cpu_us_per_delivery: Option<f64>,
     /// Most connections that one wait found readable.
     pub(crate) backlog_max: u64,
+    /// In a closed loop: whether the generator could do no more while the server could, so that
+    /// the rate is not the server's peak.
+    #[serde(default)]
+    pub(crate) is_bottleneck: bool,
     /// Whether receipts were stamped by the kernel.
     pub(crate) kernel_stamps: bool,
     /// The most that the wall clock was set forward or back in the run, against the monotonic one.

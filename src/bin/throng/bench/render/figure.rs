@@ -67,6 +67,8 @@ impl Figure {
             Self::ServerShare => server.map(|server| server.core_share),
             Self::Resident => server?.resident_bytes_per_connection,
             Self::KernelMemory => server?.kernel_socket_bytes_per_connection,
+            // A rate at which the generator had to stop is not the server's.
+            Self::Received | Self::ConnectRate if report.generator.is_bottleneck => None,
             Self::Received => {
                 (report.traffic.received > 0).then_some(report.traffic.received_per_second)
             }

@@ -167,6 +167,7 @@ fn blank(label: &str, scenario: Scenario) -> Report {
             cpu_us_per_delivery: Some(1.32),
             backlog_max: 512,
             clock_step_ns: 0,
+            is_bottleneck: false,
             kernel_stamps: true,
         },
         server: None,
