@@ -239,7 +239,8 @@ pub struct TurnBudget {
     pub messages_total_max: usize,
     /// Deliveries enqueued by handlers; over it no further message is dispatched. 65,536.
     pub deliveries_max: usize,
-    /// Connections of the fan-out lane flushed before the rest gets its turn. 32.
+    /// Connections of the fan-out lane flushed before the rest gets its turn: the rest waits
+    /// for so many writes. 16.
     pub slice_connections_max: usize,
     /// Messages waiting in all outboxes above which connections whose messages fan out are not
     /// read. 262,144.
@@ -272,7 +273,7 @@ impl Default for TurnBudget {
             messages_max: 256,
             messages_total_max: 4_096,
             deliveries_max: 65_536,
-            slice_connections_max: 32,
+            slice_connections_max: 16,
             backlog_messages_max: 262_144,
         }
     }

@@ -548,9 +548,12 @@ fn sources() -> impl Iterator<Item = Source> {
 fn gather(folder: &Path, paths: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        // Packages of Node.js and of Python are no source of ours.
-        if path.is_dir() && !path.ends_with("interop") {
-            gather(&path, paths);
+        // Packages of Node.js and of Python, and what was built, are no source of ours.
+        let is_foreign = path.ends_with("interop") || path.ends_with("target");
+        if path.is_dir() {
+            if !is_foreign {
+                gather(&path, paths);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             paths.push(path);
         }

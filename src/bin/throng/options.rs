@@ -24,7 +24,7 @@ pub(crate) enum Command {
     /// Serve the chat page and the events that load tools use (the default).
     Serve(Box<Serve>),
     /// Put load on any Socket.IO server and measure what its clients feel.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = BENCH_EVENTS)]
     Bench(Box<Bench>),
     /// Look for what on this machine will spoil a measurement, and how to mend it.
     Doctor(Doctor),
@@ -240,7 +240,7 @@ struct Turn {
     #[arg(long = "turn-deliveries", default_value_t = 65_536, value_name = "COUNT")]
     deliveries: usize,
     /// Connections of a fan-out flushed before the rest gets its turn.
-    #[arg(long = "turn-slice", default_value_t = 32, value_name = "COUNT")]
+    #[arg(long = "turn-slice", default_value_t = 16, value_name = "COUNT")]
     slice: usize,
     /// Messages waiting above which those who fan out are not read.
     #[arg(long, default_value_t = 262_144, value_name = "COUNT")]
@@ -376,3 +376,13 @@ impl Turn {
         budget.backlog_messages_max = self.max_backlog;
     }
 }
+
+/// What a server must answer to be measured.
+const BENCH_EVENTS: &str = "\
+The server answers these events, as `throng serve` does:
+  chat X           sent to everybody, the sender too   broadcast, mixed, slow, churn
+  echo X           sent back                           echo
+  ack-echo X       acknowledged with X                 ack, mixed, rooms
+  join ROOM        puts the client into the room       rooms
+  room ROOM, X     sent to everybody in the room       rooms
+connect, idle and storm need none of them. --event gives the first another name.";

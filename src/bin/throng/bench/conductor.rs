@@ -109,7 +109,7 @@ impl Conductor {
     /// Leads the run to its end.
     pub(crate) fn run(mut self) -> io::Result<Report> {
         self.connect()?;
-        if self.notes.plan.scenario == Scenario::Connect {
+        if self.notes.plan.scenario == Scenario::Connect || self.total().connected == 0 {
             self.hold()?;
         } else {
             self.measure()?;
@@ -124,7 +124,12 @@ impl Conductor {
         let wall_offset_ns = self.notes.wall_offset_ns;
         self.shards.send(&Command::Connect { epoch_ns, wall_offset_ns })?;
         let wanted = u64::from(self.notes.plan.clients);
-        self.listen_until(u64::MAX, |counts| counts.connected + counts.gone() >= wanted)?;
+        // Where nobody of the first came in, the next hundred thousand would wait as long, each.
+        let first = wanted.min(u64::from(self.notes.plan.at_once));
+        self.listen_until(u64::MAX, |counts| {
+            let gone = counts.gone();
+            counts.connected + gone >= wanted || (counts.connected == 0 && gone >= first)
+        })?;
         self.notes.connected_ns = monotonic_ns();
         self.notes.connected = self.sample()?;
         self.notes.connected_counts = self.total();
@@ -181,7 +186,9 @@ impl Conductor {
             counts.received >= counts.expected && counts.connected + counts.gone() >= wanted
         })?;
         self.notes.drained_ns = monotonic_ns();
-        Ok(())
+        // What comes twice comes late: everything there is to come has to be seen.
+        let quiet_ns = self.notes.drained_ns.saturating_add(QUIET_NS);
+        self.listen_until(quiet_ns, |_| false)
     }
 
     fn finish(mut self) -> io::Result<Report> {
@@ -356,6 +363,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often a shard tells its counts.
 const TOLD_NS: u64 = 50_000_000;
 const SETTLE_NS: u64 = 500_000_000;
+const QUIET_NS: u64 = 300_000_000;
 /// From the command to the first send: time for the last shard to hear of it.
 const LEAD_NS: u64 = 250_000_000;
 const FINISH_NS: u64 = 60_000_000_000;

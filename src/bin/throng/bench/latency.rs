@@ -219,7 +219,8 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
 }
 
 const LOWEST_NS: u64 = 1;
-const HIGHEST_NS: u64 = 60_000_000_000;
+/// Longer ones count as this long.
+pub(crate) const HIGHEST_NS: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
 const BEYOND_MIN: f64 = 10.0;
 

@@ -5,6 +5,7 @@
 //! ```
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -115,9 +116,13 @@ fn start_thread(index: usize, part: Part, sender: Sender<(usize, Event)>) -> io:
     let crowd = Crowd::new(part, inbox, tell)?;
     let waker = crowd.waker()?;
     let run = move || {
-        if let Err(error) = crowd.run() {
-            let _ = failures.send((index, Event::Failed(error.to_string())));
-        }
+        let failure = match catch_unwind(AssertUnwindSafe(|| crowd.run())) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            // The conductor would wait for a thread that is no more.
+            Err(_) => "a thread of the generator panicked".to_owned(),
+        };
+        let _ = failures.send((index, Event::Failed(failure)));
     };
     let handle = std::thread::Builder::new().name(format!("crowd-{index}")).spawn(run)?;
     Ok(Shard::Thread { commands, waker, handle: Some(handle) })

@@ -5,7 +5,7 @@
 //! INVALID: deliveries are missing: 3 of 500000
 //! ```
 
-use super::latency::Measure;
+use super::latency::{HIGHEST_NS, Measure};
 use super::percentile::Percentile;
 use super::plan::Scenario;
 use super::report::{Report, ThreadUse, Verdict};
@@ -250,6 +250,9 @@ impl Findings {
                 "too few samples for {} of the {title}, {count} in all: measure longer",
                 names(refused)
             ));
+        }
+        if measured.max_ns >= HIGHEST_NS {
+            self.warn(format!("a {title} took a minute or longer: it is told as a minute"));
         }
         let is_thin = |percentile: &Percentile| percentile.beyond(count) < BEYOND_SURE;
         let thin: Vec<Percentile> = told.into_iter().filter(is_thin).collect();
