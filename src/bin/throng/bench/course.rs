@@ -56,7 +56,7 @@ impl Course {
             let report = match plan.and_then(|plan| run_plan(&plan, load)) {
                 Ok(report) => report,
                 // What was found until then took its time: a later step doesn't take it away.
-                Err(error) if self.has_kept() => {
+                Err(error) if self.search.has_kept() => {
                     failure = Some(format!("the search ended at {next}, which failed: {error}"));
                     break;
                 }
@@ -74,7 +74,7 @@ impl Course {
                 eprintln!("{}", line(self.varied, next, &step));
             }
             let is_best = self.search.handle(step);
-            if is_best || shown.is_none() || !self.has_kept() {
+            if is_best || shown.is_none() || !self.search.has_kept() {
                 shown = Some(report);
             }
         }
@@ -82,10 +82,6 @@ impl Course {
         report.verdict.warnings.extend(failure.or_else(|| self.search.warning()));
         report.search = Some(self.search.finish());
         Ok(report)
-    }
-
-    fn has_kept(&self) -> bool {
-        self.search.has_kept()
     }
 }
 

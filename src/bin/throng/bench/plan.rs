@@ -255,6 +255,16 @@ pub(crate) enum Pacing {
     Closed { in_flight: u32 },
 }
 
+impl Pacing {
+    /// For what waits for no answers whatever the loop: in equal distances where it is closed.
+    pub(crate) fn opened(self) -> Self {
+        match self {
+            Self::Fixed | Self::Closed { .. } => Self::Fixed,
+            Self::Poisson => Self::Poisson,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RoomSizes {

@@ -7,6 +7,8 @@
 //! > {"connect":{..}}   < {"progress":{..}}   > {"run":{..}}   > "finish"   < {"outcome":{..}}
 //! ```
 
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
 use super::client_latencies::ClientLatency;
@@ -91,4 +93,12 @@ pub(crate) struct Outcome {
     pub(crate) step_ns_max: u64,
     /// Receipts that the kernel stamped.
     pub(crate) stamped: u64,
+}
+
+/// Writes a message between processes.
+pub(crate) fn write_line(out: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    out.write_all(&line)?;
+    out.flush()
 }

@@ -4,7 +4,7 @@
 //! thread   mpsc + waker          process   stdin > {"connect":{..}}   stdout < {"progress":{..}}
 //! ```
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use mio::Waker;
 
 use super::crowd::Crowd;
-use super::shard::{Command, Event, Part};
+use super::shard::{Command, Event, Part, write_line};
 
 /// All shards of a run.
 #[derive(Debug)]
@@ -100,10 +100,7 @@ impl Shard {
             }
             Self::Process { input, .. } => {
                 let input = input.as_mut().ok_or_else(|| io::Error::other("a worker ended"))?;
-                let mut line = serde_json::to_vec(command)?;
-                line.push(b'\n');
-                input.write_all(&line)?;
-                input.flush()
+                write_line(input, command)
             }
         }
     }
@@ -136,10 +133,7 @@ fn start_process(index: usize, part: &Part, sender: Sender<(usize, Event)>) -> i
         .spawn()?;
     let mut input = child.stdin.take();
     if let Some(input) = &mut input {
-        let mut line = serde_json::to_vec(part)?;
-        line.push(b'\n');
-        input.write_all(&line)?;
-        input.flush()?;
+        write_line(input, part)?;
     }
     let output = child.stdout.take();
     let read = move || {

@@ -5,14 +5,14 @@
 //! < {"plan":{..},"run":1,"shard":0,..}   < {"connect":{..}}   > {"progress":{..}}
 //! ```
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use signal_hook::consts::SIGINT;
 
 use super::crowd::Crowd;
-use super::shard::{Command, Event, Part};
+use super::shard::{Command, Event, Part, write_line};
 use crate::open_files;
 
 /// Serves as a worker until the run or the conductor ends.
@@ -48,8 +48,5 @@ pub(crate) fn run() -> io::Result<()> {
 
 /// A conductor that is gone is noticed by the end of the input.
 fn tell(event: &Event) {
-    let Ok(mut line) = serde_json::to_vec(event) else { return };
-    line.push(b'\n');
-    let mut output = io::stdout().lock();
-    let _ = output.write_all(&line).and_then(|()| output.flush());
+    let _ = write_line(&mut io::stdout().lock(), event);
 }

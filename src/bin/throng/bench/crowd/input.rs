@@ -13,7 +13,7 @@ use super::receiver::Received;
 use super::traffic::room_name;
 use super::{Crowd, Measure, Pulse, Sends, Stage, Temper, nanoseconds};
 use crate::bench::client::{Ending, Event, Lane};
-use crate::bench::plan::{Pacing, Protocol};
+use crate::bench::plan::{ASK_EVENT, Pacing, Protocol};
 
 impl Crowd {
     pub(super) fn handle_ready(&mut self, key: usize, ready: &Ready) {
@@ -61,8 +61,7 @@ impl Crowd {
 
     /// Slow clients read events when it is their time, once they are in.
     fn reads_slowly(&self, index: usize, lane: Lane) -> bool {
-        let number = u32::try_from(index).unwrap_or(u32::MAX);
-        let client = self.part.first_client.saturating_add(number);
+        let client = self.client_of(index);
         self.cast.temper(client) == Temper::Slow
             && self.members.get(index).is_some_and(|member| {
                 member.stage == Stage::Present && member.client.event_lane() == lane
@@ -93,8 +92,7 @@ impl Crowd {
     fn take(&mut self, key: usize, (index, lane): (usize, Lane), received: Received) {
         let stamp = Stamp::new(received.stamp_ns);
         self.listening.stamped += u64::from(received.stamp_ns.is_some());
-        let number = u32::try_from(index).unwrap_or(u32::MAX);
-        let client = self.part.first_client.saturating_add(number);
+        let client = self.client_of(index);
         let count = u64::try_from(received.bytes).unwrap_or(0);
         self.listening.score.counts.received_bytes += count;
         let Some((link, bytes)) = self.links.input(key, received.bytes) else { return };
@@ -232,8 +230,7 @@ impl Crowd {
 
     /// Whoever is in has a room to enter first, where there are rooms.
     fn enter(&mut self, index: usize) {
-        let number = u32::try_from(index).unwrap_or(u32::MAX);
-        let room = self.cast.room_of(self.part.first_client.saturating_add(number));
+        let room = self.cast.room_of(self.client_of(index));
         let Some(member) = self.members.get_mut(index) else { return };
         match room {
             Some(room) if self.part.plan.protocol == Protocol::SocketIo => {
@@ -241,7 +238,7 @@ impl Crowd {
                 let namespace = &self.dialect.namespace;
                 let join = format!("2{namespace}[\"join\",\"{}\"]", room_name(room));
                 // What is acknowledged was handled after the join: one connection has one order.
-                let ask = format!("2{namespace}0[\"ack-echo\",\"entered\"]");
+                let ask = format!("2{namespace}0[\"{ASK_EVENT}\",\"entered\"]");
                 for packet in [join, ask] {
                     let outputs = &mut self.outputs;
                     member.client.send(&self.dialect, packet.as_bytes(), None, outputs);
@@ -284,8 +281,7 @@ impl Crowd {
         for key in lanes.into_iter().flatten() {
             self.links.close(key);
         }
-        let number = u32::try_from(index).unwrap_or(u32::MAX);
-        let temper = self.cast.temper(self.part.first_client.saturating_add(number));
+        let temper = self.cast.temper(self.client_of(index));
         let score = &mut self.listening.score;
         match stage {
             Stage::Away => return,

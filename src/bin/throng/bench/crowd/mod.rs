@@ -36,7 +36,7 @@ use traffic::Traffic;
 use super::client::{Client, Dialect, Lane, Output};
 use super::clock::{Clock, wall_offset_ns};
 use super::latency::{Measure, nanoseconds, nanoseconds_of};
-use super::plan::{Pacing, Scenario};
+use super::plan::Scenario;
 use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
@@ -242,11 +242,7 @@ impl Crowd {
         self.telling = Telling { progress_ns: now, second: 0 };
         let plan = &self.part.plan;
         let schedule = plan.connect_rate.and_then(|rate| {
-            let pacing = match plan.pacing {
-                Pacing::Poisson => Pacing::Poisson,
-                Pacing::Fixed | Pacing::Closed { .. } => Pacing::Fixed,
-            };
-            let schedule = Schedule::new(pacing, rate, now, plan.seed)?;
+            let schedule = Schedule::new(plan.pacing.opened(), rate, now, plan.seed)?;
             Some(schedule.part(self.part.shard, self.part.shards))
         });
         let timeout_ns = nanoseconds_of(plan.connect_timeout_seconds);

@@ -253,8 +253,7 @@ impl Crowd {
             let Pulse { heard_ns, patience_ns } = member.pulse;
             let is_silent = patience_ns > 0
                 && now.saturating_sub(heard_ns) > patience_ns.saturating_add(GRACE_NS);
-            let number = u32::try_from(index).unwrap_or(u32::MAX);
-            let client = self.part.first_client.saturating_add(number);
+            let client = self.client_of(index);
             // Who reads slowly may have pings that it has not read yet.
             let reads = self.cast.temper(client) != Temper::Slow;
             if is_silent && reads && member.stage == Stage::Present {
@@ -296,7 +295,7 @@ impl Crowd {
 
     fn open(&mut self, index: usize, lane: Lane) -> io::Result<()> {
         let number = u32::try_from(index).unwrap_or(u32::MAX);
-        let client = self.part.first_client.saturating_add(number);
+        let client = self.client_of(index);
         let receive_buffer =
             (self.cast.temper(client) == Temper::Slow).then_some(SLOW_RECEIVE_BYTES);
         let key = self.links.open(number, client, lane, receive_buffer)?;
@@ -315,6 +314,10 @@ impl Crowd {
 
     pub(super) fn key_of(&self, index: usize, lane: Lane) -> Option<usize> {
         self.members.get(index).and_then(|member| member.lanes[lane as usize])
+    }
+
+    pub(super) fn client_of(&self, index: usize) -> u32 {
+        self.part.first_client.saturating_add(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
     pub(super) fn index_of(&self, client: u32) -> usize {

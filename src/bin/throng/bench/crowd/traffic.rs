@@ -7,7 +7,7 @@
 use super::cast::{Cast, Sends};
 use super::listening::ANSWERS;
 use crate::bench::payload::Mark;
-use crate::bench::plan::{Pacing, Plan, Scenario};
+use crate::bench::plan::{ASK_EVENT, Pacing, Plan, Protocol, Scenario};
 use crate::bench::schedule::Schedule;
 use crate::bench::shard::{Duty, Part};
 
@@ -52,9 +52,9 @@ impl Traffic {
             Duty::Crowd => plan.event.clone(),
             Duty::Ask => ASK_EVENT.to_owned(),
         };
-        let pacing = match (part.duty, plan.pacing) {
-            (Duty::Ask, Pacing::Closed { .. }) => Pacing::Fixed,
-            (_, pacing) => pacing,
+        let pacing = match part.duty {
+            Duty::Crowd => plan.pacing,
+            Duty::Ask => plan.pacing.opened(),
         };
         Self {
             sends,
@@ -67,7 +67,7 @@ impl Traffic {
             event,
             payload_bytes: plan.payload_bytes,
             is_binary: plan.binary,
-            is_bare: plan.protocol == crate::bench::plan::Protocol::Websocket,
+            is_bare: plan.protocol == Protocol::Websocket,
             namespace: namespace.to_owned(),
             has_rooms: matches!(plan.scenario, Scenario::Rooms { .. }),
         }
@@ -93,7 +93,7 @@ impl Traffic {
         };
         self.departures = match scenario {
             Scenario::Churn { churn_rate, .. } if part.duty == Duty::Crowd => {
-                Schedule::new(self.pacing_of_departures(), *churn_rate, begin_ns, !seed)
+                Schedule::new(self.pacing.opened(), *churn_rate, begin_ns, !seed)
                     .map(|schedule| schedule.part(part.shard, part.shards))
             }
             Scenario::Storm => Schedule::new(Pacing::Fixed, STORM_RATE, measure_ns, seed),
@@ -180,13 +180,6 @@ impl Traffic {
         packet.extend_from_slice(b"\"]");
         Send { packet, attachment: None }
     }
-
-    fn pacing_of_departures(&self) -> Pacing {
-        match self.pacing {
-            Pacing::Poisson => Pacing::Poisson,
-            Pacing::Fixed | Pacing::Closed { .. } => Pacing::Fixed,
-        }
-    }
 }
 
 pub(crate) fn room_name(room: u32) -> String {
@@ -197,7 +190,5 @@ fn before(schedule: Option<&Schedule>, end_ns: u64) -> u64 {
     schedule.map(Schedule::next_at).filter(|next_ns| *next_ns < end_ns).unwrap_or(u64::MAX)
 }
 
-/// What askers ask beside a broadcast.
-const ASK_EVENT: &str = "ack-echo";
 /// One storm in the time that matters.
 const STORM_RATE: f64 = 0.000_1;
