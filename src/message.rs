@@ -14,6 +14,7 @@
 //! all its forms: the frame header is written into room left before the packet.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -79,7 +80,6 @@ impl Message {
         }
     }
 
-    #[cfg(test)]
     /// The text after the packet type, or `None` for a binary message.
     pub(crate) fn payload_text(&self) -> Option<&str> {
         match &self.head {
@@ -88,7 +88,7 @@ impl Message {
         }
     }
 
-    #[cfg(test)]
+    /// The binary packets behind the text.
     pub(crate) fn attachments(&self) -> &[Rc<[u8]>] {
         &self.attachments
     }
@@ -175,6 +175,16 @@ impl TextBuilder {
         &mut self.buffer
     }
 
+    /// How long the buffer is by now, the room before the packet included.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// A piece of the buffer, by places that [`TextBuilder::len`] told.
+    pub(crate) fn text(&self, piece: Range<usize>) -> Option<&str> {
+        std::str::from_utf8(self.buffer.get(piece)?).ok()
+    }
+
     /// Puts `text` in place of the payload's first byte, because only the end of an encoding
     /// tells whether its packet type is the binary one.
     pub(crate) fn replace_first(&mut self, text: &str) {
@@ -186,6 +196,10 @@ impl TextBuilder {
     /// Binary packets that follow the text, in the order of their placeholders.
     pub(crate) fn set_attachments(&mut self, attachments: Vec<Rc<[u8]>>) {
         self.attachments = attachments;
+    }
+
+    pub(crate) fn attachments(&self) -> &[Rc<[u8]>] {
+        &self.attachments
     }
 
     pub(crate) fn set_compress(&mut self, compress: bool) {

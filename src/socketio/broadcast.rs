@@ -94,11 +94,10 @@ impl<'a> BroadcastOperator<'a> {
     pub fn emit(self, event: &str, args: impl IntoArgs) -> Emitted {
         assert_not_reserved(event);
         let name = Rc::clone(&self.hub.state.borrow().namespaces.get(self.namespace).name);
-        let mut encoded = encode_event(&name, event, None, args);
-        if let Ok(builder) = &mut encoded {
-            builder.set_compress(self.compress);
-        }
-        let Some(message) = self.hub.encoded(encoded) else { return Emitted::default() };
+        let encoded = self.hub.encoded(encode_event(&name, event, None, args));
+        let Some(mut draft) = encoded else { return Emitted::default() };
+        draft.set_compress(self.compress);
+        let message = draft.finish();
         let mut state = self.hub.state.borrow_mut();
         let (adapter, mut local) = state.local(self.namespace);
         let emitted = adapter.broadcast(&mut local, &message, &self.selection, self.volatile);

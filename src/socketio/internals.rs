@@ -24,8 +24,7 @@ pub fn decode_event(text: &str, attachments: &[&[u8]]) -> Option<usize> {
 
 /// Encodes an event as it is queued for its recipients; returns the bytes of its payload.
 pub fn encode(event: &str, args: impl IntoArgs) -> Option<usize> {
-    let builder = encode_event("/", event, None, args).ok()?;
-    Some(builder.finish().bytes())
+    Some(encode_event("/", event, None, args).ok()?.finish().bytes())
 }
 
 fn args_of(packet: &Packet<'_>) -> Option<usize> {

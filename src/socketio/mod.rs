@@ -61,7 +61,6 @@ use crate::deadlines::{Deadlines, Now};
 use crate::engineio::{DisconnectReason, Engine};
 use crate::entropy::Entropy;
 use crate::http::Response;
-use crate::message::{Message, TextBuilder};
 use crate::outbox::Outboxes;
 use crate::send_queue::Chunk;
 use crate::slots::ConnectionKey;
@@ -147,11 +146,11 @@ impl Hub {
     }
 
     /// Counts what could not be serialised: it is the host's value, and nothing is sent.
-    fn encoded(&self, encoded: Result<TextBuilder, EncodeError>) -> Option<Rc<Message>> {
+    fn encoded<T>(&self, encoded: Result<T, EncodeError>) -> Option<T> {
         if encoded.is_err() {
             self.state.borrow_mut().counters.encode_errors += 1;
         }
-        encoded.ok().map(TextBuilder::finish)
+        encoded.ok()
     }
 }
 

@@ -10,6 +10,7 @@
 //! ```
 
 mod ack_id;
+mod draft;
 mod encode;
 mod reconstructor;
 
@@ -22,6 +23,7 @@ use serde_json::value::RawValue;
 use super::payload::{Args, JSON_SPACE};
 
 pub(crate) use ack_id::AckId;
+pub(crate) use draft::EventDraft;
 pub(crate) use encode::{
     encode_ack, encode_connect, encode_connect_error, encode_disconnect, encode_event,
 };

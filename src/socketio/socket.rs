@@ -174,7 +174,9 @@ impl<'a> Socket<'a> {
         };
         let encoded = self.hub.encoded(encode_event(&namespace, event, Some(id), args));
         match encoded {
-            Some(message) => self.hub.ask(self.key, id, &message, timeout, Box::new(callback)),
+            Some(draft) => {
+                self.hub.ask(self.key, id, &draft.finish(), timeout, Box::new(callback));
+            }
             None => callback(self, Err(AckError::NotSent)),
         }
     }
@@ -309,11 +311,10 @@ impl Emitter<'_> {
         let Some((namespace, session)) = hub.address(self.socket.key) else {
             return Delivery::Dropped;
         };
-        let mut encoded = encode_event(&namespace, event, None, args);
-        if let Ok(builder) = &mut encoded {
-            builder.set_compress(self.compress);
-        }
-        let Some(message) = hub.encoded(encoded) else { return Delivery::Dropped };
+        let encoded = hub.encoded(encode_event(&namespace, event, None, args));
+        let Some(mut draft) = encoded else { return Delivery::Dropped };
+        draft.set_compress(self.compress);
+        let message = draft.finish();
         let mut state = hub.state.borrow_mut();
         let soft_bytes_max = state.soft_bytes_max;
         let member = Member { socket: self.socket.key, session };

@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use super::{AckId, MAIN_NAMESPACE};
+use super::{AckId, EventDraft, MAIN_NAMESPACE};
 use crate::message::{Message, TextBuilder};
 use crate::socketio::payload::{ArgsWriter, EncodeError, IntoArgs};
 
@@ -43,51 +43,51 @@ pub(crate) fn encode_connect_error(
     builder.finish()
 }
 
-/// `2`, or `5` if there are bytes among the arguments.
-///
-/// The result wants [`TextBuilder::finish`], and may be told before not to be compressed.
+/// `2`, or `5` if there are bytes among the arguments; still open at its end.
 pub(crate) fn encode_event(
     namespace: &str,
     name: &str,
     id: Option<AckId>,
     args: impl IntoArgs,
-) -> Result<TextBuilder, EncodeError> {
-    encode_array("2", "5", namespace, id, Some(name), args)
+) -> Result<EventDraft, EncodeError> {
+    let array_bytes = args.bytes_expected().saturating_add(name.len());
+    let mut builder = head("2", namespace, id, array_bytes.saturating_add(ARRAY_BYTES));
+    builder.push("[");
+    let name_start = builder.len();
+    let mut writer = ArgsWriter::new(builder.buffer());
+    writer.push(name)?;
+    let name_end = writer.bytes();
+    writer.extend(args)?;
+    let len = writer.elements().saturating_sub(1);
+    let attachments = writer.into_attachments();
+    builder.set_attachments(attachments);
+    Ok(EventDraft::new(builder, name_start..name_end, len))
 }
 
-/// `3`, or `6` if there are bytes among the arguments; see [`encode_event`].
+/// `3`, or `6` if there are bytes among the arguments.
 pub(crate) fn encode_ack(
     namespace: &str,
     id: AckId,
     args: impl IntoArgs,
-) -> Result<TextBuilder, EncodeError> {
-    encode_array("3", "6", namespace, Some(id), None, args)
-}
-
-fn encode_array(
-    packet_type: &str,
-    binary_type: &str,
-    namespace: &str,
-    id: Option<AckId>,
-    name: Option<&str>,
-    args: impl IntoArgs,
-) -> Result<TextBuilder, EncodeError> {
-    let name_bytes = name.map_or(0, str::len).saturating_add(ARRAY_BYTES);
-    let array_bytes = args.bytes_expected().saturating_add(name_bytes);
-    let mut builder = head(packet_type, namespace, id, array_bytes);
+) -> Result<Rc<Message>, EncodeError> {
+    let array_bytes = args.bytes_expected().saturating_add(ARRAY_BYTES);
+    let mut builder = head("3", namespace, Some(id), array_bytes);
     builder.push("[");
     let mut writer = ArgsWriter::new(builder.buffer());
-    if let Some(name) = name {
-        writer.push(name)?;
-    }
     writer.extend(args)?;
     let attachments = writer.into_attachments();
+    builder.set_attachments(attachments);
     builder.push("]");
-    if !attachments.is_empty() {
-        builder.replace_first(&format!("{binary_type}{}-", attachments.len()));
-        builder.set_attachments(attachments);
+    declare_attachments(&mut builder, "6");
+    Ok(builder.finish())
+}
+
+/// Puts the binary type and the count of attachments in front, if there are any.
+pub(super) fn declare_attachments(builder: &mut TextBuilder, binary_type: &str) {
+    let attachments = builder.attachments().len();
+    if attachments > 0 {
+        builder.replace_first(&format!("{binary_type}{attachments}-"));
     }
-    Ok(builder)
 }
 
 /// What comes before the JSON, in a buffer with room for it.

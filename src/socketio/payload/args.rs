@@ -140,6 +140,11 @@ impl<'a> Args<'a> {
         OwnedArgs::from_parts(self.json.to_owned(), self.len, self.attachments.to_vec())
     }
 
+    /// The same text, with the attachments that its placeholders speak of.
+    pub(crate) fn with_attachments(self, attachments: &'a [Rc<[u8]>]) -> Self {
+        Self { attachments, ..self }
+    }
+
     pub(crate) fn shared_attachments(&self) -> &'a [Rc<[u8]>] {
         self.attachments
     }

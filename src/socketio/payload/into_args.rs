@@ -92,6 +92,12 @@ impl<'a> ArgsWriter<'a> {
         Self { buffer, elements: 0, attachments: Vec::new() }
     }
 
+    /// Writes behind at least one element that the buffer holds already; not for bytes, whose
+    /// numbers would start again.
+    pub(crate) fn behind(buffer: &'a mut Vec<u8>) -> Self {
+        Self { elements: 1, ..Self::new(buffer) }
+    }
+
     /// Writes one element; bytes in it become attachments.
     pub(crate) fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
         self.separate();
@@ -111,8 +117,14 @@ impl<'a> ArgsWriter<'a> {
         self.attachments
     }
 
-    pub(super) fn elements(&self) -> usize {
+    /// How many elements were written.
+    pub(crate) fn elements(&self) -> usize {
         self.elements
+    }
+
+    /// How long the buffer is by now.
+    pub(crate) fn bytes(&self) -> usize {
+        self.buffer.len()
     }
 
     /// The numbers in `args` stay as they are, so nothing else may have brought attachments.
