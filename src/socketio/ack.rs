@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 
 use super::Hub;
-use super::packet::{self, AckId};
+use super::packet::AckId;
 use super::payload::{Args, IntoArgs};
 use super::socket::Socket;
 use crate::deadlines::DeadlineId;
@@ -66,7 +66,8 @@ impl Ack {
         if self.sent.is_some_and(|sent| sent.replace(true)) {
             return;
         }
-        let Some(message) = hub.encoded(packet::encode_ack(&self.namespace, self.id, args)) else {
+        let Some(message) = hub.encoded(hub.format.encode_ack(&self.namespace, self.id, args))
+        else {
             return;
         };
         hub.state.borrow_mut().outboxes.push(self.session, &message, Lane::Soon);

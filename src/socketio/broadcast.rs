@@ -15,7 +15,6 @@ use std::rc::Rc;
 
 use super::adapter::{Emitted, Selection};
 use super::namespaces::NamespaceId;
-use super::packet::encode_event;
 use super::payload::IntoArgs;
 use super::rooms::SocketKey;
 use super::socket::{Socket, SocketId, assert_not_reserved};
@@ -94,7 +93,7 @@ impl<'a> BroadcastOperator<'a> {
     pub fn emit(self, event: &str, args: impl IntoArgs) -> Emitted {
         assert_not_reserved(event);
         let name = Rc::clone(&self.hub.state.borrow().namespaces.get(self.namespace).name);
-        let encoded = self.hub.encoded(encode_event(&name, event, None, args));
+        let encoded = self.hub.encoded(self.hub.format.encode_event(&name, event, None, args));
         let Some(mut draft) = encoded else { return Emitted::default() };
         draft.set_compress(self.compress);
         let message = draft.finish();

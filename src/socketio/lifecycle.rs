@@ -8,14 +8,12 @@ use std::rc::Rc;
 
 use super::handler::Refusal;
 use super::namespaces::NamespaceId;
-use super::packet::{encode_connect, encode_connect_error};
 use super::rooms::{Member, SocketKey};
 use super::socket::Socket;
 use super::sockets::{SocketEntry, SocketState};
 use super::{Hub, Opening, State, Timer};
 use crate::config::HandshakeRetention;
 use crate::engineio::{Close, DisconnectReason, Sid};
-use crate::message::Message;
 use crate::outbox::Lane;
 use crate::slots::SessionKey;
 
@@ -97,7 +95,8 @@ impl Hub {
     ) {
         let Some(key) = self.insert_socket(session, namespace, payload) else { return };
         if let Err(refusal) = self.run_middlewares(session, key) {
-            let message = encode_connect_error(namespace, refusal.message(), refusal.data_json());
+            let message =
+                self.format.encode_connect_error(namespace, refusal.message(), refusal.data_json());
             {
                 let state = &mut *self.state.borrow_mut();
                 state.counters.refused += 1;
@@ -129,7 +128,7 @@ impl Hub {
         let state = &mut *self.state.borrow_mut();
         let Some(id) = state.namespaces.find(namespace) else {
             state.counters.namespaces_unknown += 1;
-            let message = encode_connect_error(namespace, "Invalid namespace", None);
+            let message = self.format.encode_connect_error(namespace, "Invalid namespace", None);
             state.outboxes.push(session, &message, Lane::Soon);
             return None;
         };
@@ -183,7 +182,7 @@ impl Hub {
         {
             state.timers.cancel(deadline);
         }
-        let message = connect_reply(&namespace.name, entry.id);
+        let message = self.format.encode_connect(&namespace.name, &connect_payload(entry.id));
         state.outboxes.push(session, &message, Lane::Soon);
         true
     }
@@ -334,8 +333,8 @@ impl SocketState {
     }
 }
 
-fn connect_reply(namespace: &str, id: Sid) -> Rc<Message> {
-    encode_connect(namespace, &["{\"sid\":\"", id.as_str(), "\"}"].concat())
+fn connect_payload(id: Sid) -> String {
+    ["{\"sid\":\"", id.as_str(), "\"}"].concat()
 }
 
 /// How deep closures of the host may nest before a disconnect waits for the bottom.

@@ -13,6 +13,7 @@ mod asking;
 mod broadcast;
 mod clients;
 mod dispatch;
+mod format;
 mod handler;
 mod handshake;
 pub mod internals;
@@ -49,6 +50,7 @@ pub(crate) use timers::Timer;
 
 use adapter::{Adapter, Local, Selected};
 use clients::Clients;
+use format::Format;
 use namespaces::{NamespaceId, Namespaces};
 use payload::EncodeError;
 use rooms::SocketKey;
@@ -70,6 +72,7 @@ pub(crate) struct Hub {
     pub(crate) state: RefCell<State>,
     /// How deep user closures are nested at this moment.
     depth: Cell<u32>,
+    format: Format,
 }
 
 /// Everything that views read and change.
@@ -142,6 +145,7 @@ impl Hub {
                 postponed: VecDeque::new(),
             }),
             depth: Cell::new(0),
+            format: Format::default(),
         })
     }
 

@@ -14,7 +14,7 @@ use super::broadcast::{BroadcastOperator, RoomNames};
 use super::handshake::Handshake;
 use super::io::Io;
 use super::namespace::Namespace;
-use super::packet::{encode_disconnect, encode_event, is_reserved_event};
+use super::packet::is_reserved_event;
 use super::payload::{Args, IntoArgs};
 use super::rooms::{Member, SocketKey};
 use super::sockets::{SocketEntry, SocketState};
@@ -172,7 +172,8 @@ impl<'a> Socket<'a> {
         let Some((id, namespace)) = self.hub.reserve_ack(self.key) else {
             return callback(self, Err(AckError::NotSent));
         };
-        let encoded = self.hub.encoded(encode_event(&namespace, event, Some(id), args));
+        let encoded =
+            self.hub.encoded(self.hub.format.encode_event(&namespace, event, Some(id), args));
         match encoded {
             Some(draft) => {
                 self.hub.ask(self.key, id, &draft.finish(), timeout, Box::new(callback));
@@ -311,7 +312,7 @@ impl Emitter<'_> {
         let Some((namespace, session)) = hub.address(self.socket.key) else {
             return Delivery::Dropped;
         };
-        let encoded = hub.encoded(encode_event(&namespace, event, None, args));
+        let encoded = hub.encoded(hub.format.encode_event(&namespace, event, None, args));
         let Some(mut draft) = encoded else { return Delivery::Dropped };
         draft.set_compress(self.compress);
         let message = draft.finish();
@@ -335,7 +336,7 @@ impl Hub {
 
     fn disconnect_socket(self: &Rc<Self>, key: SocketKey) {
         let Some((namespace, session)) = self.address(key) else { return };
-        let message = encode_disconnect(&namespace);
+        let message = self.format.encode_disconnect(&namespace);
         self.state.borrow_mut().outboxes.push(session, &message, Lane::Soon);
         self.close_socket(key, DisconnectReason::ServerNamespaceDisconnect);
     }
