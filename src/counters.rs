@@ -85,6 +85,8 @@ pub struct SocketCounters {
     pub protocol_errors: u64,
     /// Acknowledgements received that nobody awaited.
     pub acks_unknown: u64,
+    /// Acknowledgements whose arguments were of another shape than the callback takes.
+    pub acks_rejected: u64,
     /// Events of the server that were not acknowledged in time.
     pub ack_timeouts: u64,
     /// Joins that did nothing: joined already, or beyond the number of rooms.

@@ -13,9 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::{Running, WebSocket, handshake_polling, log, serve, serve_with};
-use throng::{
-    AckError, Args, Binary, Delivery, PostError, Refusal, SessionMessage, Socket, SocketId,
-};
+use throng::{AckError, Binary, Delivery, PostError, Refusal, SessionMessage, Socket, SocketId};
 
 /// Nothing else has been sent to the socket: the next message is this marker.
 fn expect_nothing(server: &Running, socket: &mut WebSocket) {
@@ -380,12 +378,9 @@ fn emit_with_ack_tells_of_answers_timeouts_and_leaving() {
     let server = serve(move |server| {
         server.of("/").on("ask", move |socket, (name, millis): (String, Option<u64>)| {
             let tell = tell.clone();
-            let timeout = millis.map(Duration::from_millis);
-            socket.emit_with_ack("question", &name.clone(), timeout, move |socket, answer| {
-                let shown = match answer {
-                    Ok(args) => args.parse::<String>().unwrap(),
-                    Err(error) => format!("{error:?}"),
-                };
+            let emitter = socket.timeout(millis.map_or(Duration::MAX, Duration::from_millis));
+            emitter.emit_with_ack("question", &name.clone(), move |socket, answer| {
+                let shown = answer.unwrap_or_else(|error| format!("{error:?}"));
                 // A callback may do anything, too.
                 socket.emit("thanks", &shown);
                 tell.send(format!("{name}: {shown}")).unwrap();
@@ -402,8 +397,13 @@ fn emit_with_ack_tells_of_answers_timeouts_and_leaving() {
     assert_eq!(socket.text(), "42[\"thanks\",\"Timeout\"]");
     socket.send("42[\"ask\",\"c\",60000]");
     assert_eq!(socket.text(), "422[\"question\",\"c\"]");
+    socket.send("432[{}]");
+    assert_eq!(socket.text(), "42[\"thanks\",\"Malformed\"]");
+    socket.send("42[\"ask\",\"d\",60000]");
+    assert_eq!(socket.text(), "423[\"question\",\"d\"]");
     socket.send("41");
-    told.expect(&["a: answer", "b: Timeout", "c: Disconnected"]);
+    told.expect(&["a: answer", "b: Timeout", "c: Malformed", "d: Disconnected"]);
+    assert_eq!(server.ask(|io| io.socket_counters().acks_rejected), 1);
 }
 
 #[test]
@@ -595,16 +595,10 @@ fn acks_have_a_limit() {
             server.of("/").on_connect(move |socket| {
                 for number in 0..3 {
                     let tell = tell.clone();
-                    socket.emit_with_ack(
-                        "q",
-                        &number,
-                        None,
-                        move |_, answer: Result<Args<'_>, _>| {
-                            let error = answer.map(|_| ()).err();
-                            let known = error == Some(AckError::NotSent);
-                            tell.send(format!("{number} {known}")).unwrap();
-                        },
-                    );
+                    socket.emit_with_ack::<()>("q", &number, move |_, answer| {
+                        let known = answer == Err(AckError::NotSent);
+                        tell.send(format!("{number} {known}")).unwrap();
+                    });
                 }
             });
         },
@@ -710,7 +704,8 @@ fn the_longest_duration_is_a_limit_that_is_never_met() {
             server.io().after(Duration::MAX, |_| unreachable!());
             server.io().every(Duration::MAX, |_| unreachable!());
             server.of("/").on("ask", |socket, (): ()| {
-                socket.emit_with_ack("question", (), Some(Duration::MAX), |socket, answer| {
+                let patient = socket.timeout(Duration::MAX);
+                patient.emit_with_ack::<()>("question", (), |socket, answer| {
                     socket.emit("heard", &answer.is_ok());
                 });
             });

@@ -305,7 +305,7 @@ fn acknowledgements_by_the_client_reach_their_callback_once() {
         server.of("/").on_connect(move |socket| {
             for name in ["a", "b"] {
                 let tell = tell.clone();
-                socket.emit_with_ack(name, &1, None, move |_, answer| {
+                socket.emit_with_raw_ack(name, &1, move |_, answer| {
                     let shown = answer.map(|args: Args<'_>| args.json().to_owned());
                     tell.send(format!("{name} {shown:?}")).unwrap();
                 });
@@ -337,9 +337,9 @@ fn an_acknowledgement_that_does_not_come_in_time_is_an_error() {
     let server = serve(move |server| {
         server.of("/").on_connect(move |socket| {
             let tell = tell.clone();
-            let timeout = Some(Duration::from_millis(50));
-            socket.emit_with_ack("a", (), timeout, move |socket, answer| {
-                assert!(matches!(answer, Err(AckError::Timeout)));
+            let patient = socket.timeout(Duration::from_millis(50));
+            patient.emit_with_ack::<()>("a", (), move |socket, answer| {
+                assert_eq!(answer, Err(AckError::Timeout));
                 tell.send(format!("timeout of {}", socket.is_connected())).unwrap();
             });
         });

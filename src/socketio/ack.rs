@@ -88,10 +88,10 @@ impl fmt::Debug for Ack {
 ///
 /// let server = Server::builder().bind("127.0.0.1:0")?;
 /// server.of("/").on_connect(|socket| {
-///     socket.emit_with_ack("ready?", (), Some(Duration::from_secs(5)), |socket, answer| {
-///         if let Err(AckError::Timeout) = answer {
-///             socket.disconnect_client();
-///         }
+///     let patient = socket.timeout(Duration::from_secs(5));
+///     patient.emit_with_ack::<bool>("ready?", (), |socket, answer| match answer {
+///         Err(AckError::Timeout) => socket.disconnect_client(),
+///         ready => println!("{} is ready: {ready:?}", socket.id()),
 ///     });
 /// });
 /// # Ok::<(), std::io::Error>(())
@@ -105,8 +105,11 @@ pub enum AckError {
     Disconnected,
     /// The socket had left before, too many of its events await their acknowledgement already
     /// ([`SocketConfig::acks_per_client_max`](crate::config::SocketConfig::acks_per_client_max)),
-    /// or the arguments could not be serialised: the event was not sent.
+    /// the arguments could not be serialised, or the event was volatile and the transport busy:
+    /// the event was not sent.
     NotSent,
+    /// The client answered with arguments of another shape than the callback takes.
+    Malformed,
 }
 
 impl fmt::Display for AckError {
@@ -115,6 +118,7 @@ impl fmt::Display for AckError {
             Self::Timeout => "operation has timed out",
             Self::Disconnected => "the socket has been disconnected",
             Self::NotSent => "the event was not sent",
+            Self::Malformed => "the acknowledgement has another shape",
         })
     }
 }

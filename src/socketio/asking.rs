@@ -33,6 +33,7 @@ impl Hub {
         key: SocketKey,
         id: AckId,
         message: &Rc<Message>,
+        volatile: bool,
         timeout: Option<Duration>,
         callback: AckCallback,
     ) {
@@ -41,6 +42,7 @@ impl Hub {
             let at = timeout.map(|timeout| state.now.monotonic.saturating_add(timeout));
             if let Some(entry) = state.sockets.get_mut(key)
                 && entry.state.may_emit()
+                && (!volatile || state.outboxes.is_writable(entry.session))
                 && state.outboxes.push(entry.session, message, Lane::Soon).is_some()
             {
                 let deadline = at.map(|at| state.timers.schedule(at, Timer::Ack(key, id)));

@@ -7,10 +7,13 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use super::Hub;
 use super::ack::AckError;
-use super::adapter::{Local, send};
+use super::adapter::Local;
 use super::broadcast::{BroadcastOperator, RoomNames};
+use super::emitter::Emitter;
 use super::handshake::Handshake;
 use super::io::Io;
 use super::namespace::Namespace;
@@ -36,27 +39,8 @@ use crate::outbox::{Delivery, Lane};
 /// ```
 #[derive(Clone, Copy)]
 pub struct Socket<'a> {
-    hub: &'a Rc<Hub>,
-    key: SocketKey,
-}
-
-/// A socket's emits with flags; see [`Socket::volatile`] and [`Socket::compress`].
-///
-/// ```
-/// use throng::Server;
-///
-/// let server = Server::builder().bind("127.0.0.1:0")?;
-/// server.of("/").on_connect(|socket| {
-///     socket.volatile().compress(false).emit("position", (&1.5, &2.5));
-/// });
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy)]
-#[must_use = "nothing is sent before `emit`"]
-pub struct Emitter<'a> {
-    socket: Socket<'a>,
-    volatile: bool,
-    compress: bool,
+    pub(super) hub: &'a Rc<Hub>,
+    pub(super) key: SocketKey,
 }
 
 /// The id of a socket, as its client knows it: 20 characters, unique on this server, public.
@@ -126,34 +110,39 @@ impl<'a> Socket<'a> {
     /// If the name is one that sockets emit themselves (`connect`, `connect_error`, `disconnect`,
     /// `disconnecting`, `newListener`, `removeListener`): the host's mistake.
     pub fn emit(self, event: &str, args: impl IntoArgs) -> Delivery {
-        Emitter { socket: self, volatile: false, compress: true }.emit(event, args)
+        Emitter::new(self).emit(event, args)
     }
 
     /// Emits that are dropped instead of queued while the transport is busy: a GET isn't waiting,
     /// a write fell short, or something was queued for this client in the same tick.
     pub fn volatile(self) -> Emitter<'a> {
-        Emitter { socket: self, volatile: true, compress: true }
+        Emitter::new(self).volatile()
     }
 
     /// Emits with or without compression of the polling answer that carries them.
     pub fn compress(self, compress: bool) -> Emitter<'a> {
-        Emitter { socket: self, volatile: false, compress }
+        Emitter::new(self).compress(compress)
     }
 
-    /// Sends an event and asks for its acknowledgement, which `callback` gets exactly once: the
-    /// client's arguments, or why there are none. It is called from `poll`; without a `timeout`
-    /// it may wait as long as the socket stays.
+    /// Emits whose acknowledgement is waited for no longer than this.
+    pub fn timeout(self, timeout: Duration) -> Emitter<'a> {
+        Emitter::new(self).timeout(timeout)
+    }
+
+    /// Sends an event and asks for its acknowledgement, which `callback` gets exactly once, parsed
+    /// as the arguments of a handler are, or why there is none. It is called from `poll`; without
+    /// [`Socket::timeout`] it may wait as long as the socket stays. What was not sent at all is
+    /// told before this returns.
     ///
     /// ```
     /// # use throng::Server;
     /// # use std::time::Duration;
     /// # let server = Server::builder().bind("127.0.0.1:0")?;
     /// server.of("/").on_connect(|socket| {
-    ///     socket.emit_with_ack("name?", (), Some(Duration::from_secs(5)), |socket, answer| {
-    ///         match answer.map(|args| args.parse::<String>()) {
-    ///             Ok(Ok(name)) => socket.server().emit("here is", &name),
-    ///             _ => return socket.disconnect(),
-    ///         };
+    ///     let patient = socket.timeout(Duration::from_secs(5));
+    ///     patient.emit_with_ack::<String>("name?", (), |socket, answer| match answer {
+    ///         Ok(name) => drop(socket.server().emit("here is", &name)),
+    ///         Err(_) => socket.disconnect(),
     ///     });
     /// });
     /// # Ok::<(), std::io::Error>(())
@@ -161,25 +150,26 @@ impl<'a> Socket<'a> {
     ///
     /// # Panics
     /// As [`Socket::emit`].
-    pub fn emit_with_ack(
+    pub fn emit_with_ack<T: DeserializeOwned>(
         self,
         event: &str,
         args: impl IntoArgs,
-        timeout: Option<Duration>,
+        callback: impl FnOnce(Socket<'_>, Result<T, AckError>) + 'static,
+    ) {
+        Emitter::new(self).emit_with_ack(event, args, callback);
+    }
+
+    /// As [`Socket::emit_with_ack`], the arguments of the acknowledgement as they came.
+    ///
+    /// # Panics
+    /// As [`Socket::emit`].
+    pub fn emit_with_raw_ack(
+        self,
+        event: &str,
+        args: impl IntoArgs,
         callback: impl FnOnce(Socket<'_>, Result<Args<'_>, AckError>) + 'static,
     ) {
-        assert_not_reserved(event);
-        let Some((id, namespace)) = self.hub.reserve_ack(self.key) else {
-            return callback(self, Err(AckError::NotSent));
-        };
-        let encoded =
-            self.hub.encoded(self.hub.format.encode_event(&namespace, event, Some(id), args));
-        match encoded {
-            Some(draft) => {
-                self.hub.ask(self.key, id, &draft.finish(), timeout, Box::new(callback));
-            }
-            None => callback(self, Err(AckError::NotSent)),
-        }
+        Emitter::new(self).emit_with_raw_ack(event, args, callback);
     }
 
     /// Puts it into a room (or several). After it has left, and beyond the configured number of
@@ -289,46 +279,9 @@ impl<'a> Socket<'a> {
     }
 }
 
-impl Emitter<'_> {
-    /// Adds [`Socket::volatile`].
-    pub fn volatile(mut self) -> Self {
-        self.volatile = true;
-        self
-    }
-
-    /// Adds [`Socket::compress`].
-    pub fn compress(mut self, compress: bool) -> Self {
-        self.compress = compress;
-        self
-    }
-
-    /// As [`Socket::emit`].
-    ///
-    /// # Panics
-    /// As [`Socket::emit`].
-    pub fn emit(self, event: &str, args: impl IntoArgs) -> Delivery {
-        assert_not_reserved(event);
-        let hub = self.socket.hub;
-        let Some((namespace, session)) = hub.address(self.socket.key) else {
-            return Delivery::Dropped;
-        };
-        let encoded = hub.encoded(hub.format.encode_event(&namespace, event, None, args));
-        let Some(mut draft) = encoded else { return Delivery::Dropped };
-        draft.set_compress(self.compress);
-        let message = draft.finish();
-        let mut state = hub.state.borrow_mut();
-        let soft_bytes_max = state.soft_bytes_max;
-        let member = Member { socket: self.socket.key, session };
-        let outboxes = &mut state.outboxes;
-        let delivery = send(outboxes, member, &message, Lane::Soon, self.volatile, soft_bytes_max);
-        state.counters.count_emit(delivery);
-        delivery
-    }
-}
-
 impl Hub {
     /// The namespace and session of a socket that may still be sent something.
-    fn address(&self, key: SocketKey) -> Option<(Rc<str>, crate::slots::SessionKey)> {
+    pub(super) fn address(&self, key: SocketKey) -> Option<(Rc<str>, crate::slots::SessionKey)> {
         let state = self.state.borrow();
         let entry = state.sockets.get(key).filter(|entry| entry.state.may_emit())?;
         Some((Rc::clone(&state.namespaces.get(entry.namespace).name), entry.session))
@@ -372,16 +325,6 @@ impl super::State {
 impl fmt::Debug for Socket<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Socket({})", self.id())
-    }
-}
-
-impl fmt::Debug for Emitter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Emitter")
-            .field("socket", &self.socket)
-            .field("volatile", &self.volatile)
-            .field("compress", &self.compress)
-            .finish()
     }
 }
 

@@ -315,7 +315,7 @@ fn data_of_a_refused_socket_may_talk_to_the_server_as_it_is_dropped() {
     let count = Rc::clone(&failed);
     world.server.of("/closed").middleware(move |socket| {
         let count = Rc::clone(&count);
-        socket.emit_with_ack("who?", (), None, move |_, answer| {
+        socket.emit_with_raw_ack("who?", (), move |_, answer| {
             assert!(answer.is_err());
             count.set(count.get() + 1);
         });

@@ -155,7 +155,8 @@ impl App {
         self.ledger.borrow_mut().ask(client);
         self.owe(client, self.event("question", &number.to_string()));
         let app = self.clone();
-        socket.emit_with_ack("question", &number, timeout, move |_, answer| {
+        let emitter = socket.timeout(timeout.unwrap_or(Duration::MAX));
+        emitter.emit_with_raw_ack("question", &number, move |_, answer| {
             app.ledger.borrow_mut().answer(client);
             if let Ok(args) = answer
                 && args.parse::<u64>().ok() != Some(number)

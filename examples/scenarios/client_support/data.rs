@@ -9,7 +9,7 @@
 use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
-use throng::{Args, Io, Namespace, Socket};
+use throng::{AckError, Io, Namespace, Socket};
 
 pub(crate) fn declare(namespace: Namespace<'_>) {
     namespace
@@ -47,17 +47,12 @@ fn declare_dates(namespace: Namespace<'_>) {
 }
 
 fn ask(socket: Socket<'_>) {
-    socket.emit_with_ack("ack", (), None, |socket, answer| {
-        if answer.is_ok_and(is_expected) {
+    socket.emit_with_ack("ack", (), |socket, answer: Result<(i64, Value), AckError>| {
+        // What is expected is `5, {"test": true}`.
+        if answer.is_ok_and(|(number, object)| number == 5 && is_truthy(&object["test"])) {
             socket.emit("got it", ());
         }
     });
-}
-
-/// Whether the client acknowledged with `5, {"test": true}`.
-fn is_expected(args: Args<'_>) -> bool {
-    args.parse::<(i64, Value)>()
-        .is_ok_and(|(number, object)| number == 5 && is_truthy(&object["test"]))
 }
 
 /// What `if (value)` means in JavaScript.

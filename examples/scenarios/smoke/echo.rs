@@ -37,7 +37,8 @@ pub(crate) fn echo(socket: Socket<'_>, args: Args<'_>, ack: Option<Ack>) {
 }
 
 fn ask(socket: Socket<'_>, args: Args<'_>) {
-    socket.emit_with_ack("question", args, Some(ANSWER_TIMEOUT), |socket, answer| match answer {
+    let patient = socket.timeout(ANSWER_TIMEOUT);
+    patient.emit_with_raw_ack("question", args, |socket, answer| match answer {
         Ok(args) => drop(socket.emit("answer", args)),
         Err(AckError::Timeout) => drop(socket.emit("no-answer", &AckError::Timeout.to_string())),
         Err(_) => {}

@@ -1,0 +1,145 @@
+//! The emits of one socket, with flags.
+//!
+//! It isn't a broadcast: see `broadcast` for what goes to many.
+//!
+//! ```text
+//! socket.volatile().compress(false).emit("position", (1.5, 2.5))    42["position",1.5,2.5]
+//! socket.timeout(5 s).emit_with_ack("name?", (), callback)          4212["name?"]
+//! ```
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::ack::{AckCallback, AckError};
+use super::adapter::send;
+use super::payload::{Args, IntoArgs};
+use super::rooms::Member;
+use super::socket::{Socket, assert_not_reserved};
+use crate::outbox::{Delivery, Lane};
+
+/// A socket's emits with flags, in any order; see [`Socket::volatile`], [`Socket::compress`] and
+/// [`Socket::timeout`].
+///
+/// ```
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.of("/").on_connect(|socket| {
+///     socket.volatile().compress(false).emit("position", (&1.5, &2.5));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+#[must_use = "nothing is sent before `emit`"]
+pub struct Emitter<'a> {
+    socket: Socket<'a>,
+    volatile: bool,
+    compress: bool,
+    timeout: Option<Duration>,
+}
+
+impl<'a> Emitter<'a> {
+    pub(super) fn new(socket: Socket<'a>) -> Self {
+        Self { socket, volatile: false, compress: true, timeout: None }
+    }
+
+    /// Adds [`Socket::volatile`].
+    pub fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+
+    /// Adds [`Socket::compress`].
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// Adds [`Socket::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// As [`Socket::emit`].
+    ///
+    /// # Panics
+    /// As [`Socket::emit`].
+    pub fn emit(self, event: &str, args: impl IntoArgs) -> Delivery {
+        assert_not_reserved(event);
+        let hub = self.socket.hub;
+        let Some((namespace, session)) = hub.address(self.socket.key) else {
+            return Delivery::Dropped;
+        };
+        let encoded = hub.encoded(hub.format.encode_event(&namespace, event, None, args));
+        let Some(mut draft) = encoded else { return Delivery::Dropped };
+        draft.set_compress(self.compress);
+        let message = draft.finish();
+        let mut state = hub.state.borrow_mut();
+        let soft_bytes_max = state.soft_bytes_max;
+        let member = Member { socket: self.socket.key, session };
+        let outboxes = &mut state.outboxes;
+        let delivery = send(outboxes, member, &message, Lane::Soon, self.volatile, soft_bytes_max);
+        state.counters.count_emit(delivery);
+        delivery
+    }
+
+    /// As [`Socket::emit_with_ack`].
+    ///
+    /// # Panics
+    /// As [`Socket::emit`].
+    pub fn emit_with_ack<T: DeserializeOwned>(
+        self,
+        event: &str,
+        args: impl IntoArgs,
+        callback: impl FnOnce(Socket<'_>, Result<T, AckError>) + 'static,
+    ) {
+        self.emit_with_raw_ack(event, args, |socket, answer| {
+            let parsed = answer.and_then(|args| args.parse().map_err(|_| AckError::Malformed));
+            if matches!(parsed, Err(AckError::Malformed)) {
+                socket.hub.state.borrow_mut().counters.acks_rejected += 1;
+            }
+            callback(socket, parsed);
+        });
+    }
+
+    /// As [`Socket::emit_with_raw_ack`].
+    ///
+    /// # Panics
+    /// As [`Socket::emit`].
+    pub fn emit_with_raw_ack(
+        self,
+        event: &str,
+        args: impl IntoArgs,
+        callback: impl FnOnce(Socket<'_>, Result<Args<'_>, AckError>) + 'static,
+    ) {
+        assert_not_reserved(event);
+        self.ask(event, args, Box::new(callback));
+    }
+
+    fn ask(self, event: &str, args: impl IntoArgs, callback: AckCallback) {
+        let Socket { hub, key } = self.socket;
+        let Some((id, namespace)) = hub.reserve_ack(key) else {
+            return callback(self.socket, Err(AckError::NotSent));
+        };
+        let encoded = hub.encoded(hub.format.encode_event(&namespace, event, Some(id), args));
+        let Some(mut draft) = encoded else {
+            return callback(self.socket, Err(AckError::NotSent));
+        };
+        draft.set_compress(self.compress);
+        hub.ask(key, id, &draft.finish(), self.volatile, self.timeout, callback);
+    }
+}
+
+impl fmt::Debug for Emitter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter")
+            .field("socket", &self.socket)
+            .field("volatile", &self.volatile)
+            .field("compress", &self.compress)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
