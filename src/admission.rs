@@ -3,6 +3,9 @@
 use std::fmt;
 use std::rc::{Rc, Weak};
 
+use serde::Serialize;
+
+use crate::engineio::Rejection;
 use crate::http::Request;
 use crate::slots::ConnectionKey;
 use crate::socketio::{Command, Hub, Io};
@@ -37,26 +40,28 @@ pub struct Decision {
 /// Why a request to Engine.IO was refused; see
 /// [`Server::on_connection_error`](crate::Server::on_connection_error).
 ///
+/// Serialised it is what the reference hands to `connection_error`, without the request.
+///
 /// ```
-/// use throng::Server;
+/// use throng::{Rejection, Server};
 ///
 /// let mut server = Server::builder().bind("127.0.0.1:0")?;
-/// server.on_connection_error(|request, error| match error.code {
-///     0 => eprintln!("transport unknown: {}", request.query()),
+/// server.on_connection_error(|request, error| match &error.context {
+///     Rejection::TransportUnknown { .. } => eprintln!("which one? {}", request.query()),
+///     Rejection::SessionUnknown { sid } => eprintln!("{sid}: gone, or on another server"),
 ///     _ => eprintln!("{}: {error}", request.path()),
 /// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ConnectionError {
     /// The code of the reference, 0 to 5, as in the body of the answer.
     pub code: u8,
     /// The message, as in the body of the answer.
     pub message: String,
-    /// What tells apart errors of code 3: `INVALID_ORIGIN`, `TRANSPORT_MISMATCH`,
-    /// `PROTOCOL_MISMATCH`, `TRANSPORT_HANDSHAKE_ERROR`, `TOO_MANY_SESSIONS`.
-    pub name: Option<&'static str>,
+    /// What exactly was wrong.
+    pub context: Rejection,
 }
 
 /// A closure of the host's that hears of refused requests.
@@ -90,6 +95,16 @@ impl Decision {
             && let Some(hub) = self.hub.upgrade()
         {
             hub.state.borrow_mut().commands.push_back(command);
+        }
+    }
+}
+
+impl ConnectionError {
+    pub(crate) fn new(rejection: &Rejection) -> Self {
+        Self {
+            code: rejection.code(),
+            message: rejection.message().to_owned(),
+            context: rejection.clone(),
         }
     }
 }

@@ -24,7 +24,7 @@ const LAYERS: [(&str, bool, &[&str]); 11] = [
     ("engineio", true, &["http"]),
     ("socketio", true, &["http", "engineio"]),
     ("handle", true, &["socketio"]),
-    ("admission", true, &["http", "socketio"]),
+    ("admission", true, &["http", "engineio", "socketio"]),
     ("app", true, &["http", "socketio"]),
     ("bare", true, &["http", "engineio", "socketio"]),
     ("endpoint", true, &["socketio"]),

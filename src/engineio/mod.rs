@@ -55,7 +55,7 @@ pub(crate) use output::{Frame, Output};
 pub(crate) use packet::{Incoming, RawPacket};
 pub(crate) use payload::Payload;
 pub use reason::DisconnectReason;
-pub(crate) use rejection::Rejection;
+pub use rejection::Rejection;
 pub(crate) use route::Route;
 pub(crate) use session::{Lost, PostStart};
 pub(crate) use sid::Sid;

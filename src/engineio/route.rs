@@ -90,7 +90,11 @@ impl Engine {
             return Err(Rejection::TransportMismatch { transport, previous });
         }
         if Protocol::of(query.eio.as_deref()) != Some(session.protocol) {
-            return Err(Rejection::ProtocolMismatch);
+            let protocol = Protocol::number_of(query.eio.as_deref());
+            return Err(Rejection::ProtocolMismatch {
+                protocol,
+                previous: session.protocol.number(),
+            });
         }
         if is_upgrade {
             self.check_websocket_origin(request)?;
@@ -131,7 +135,10 @@ impl Engine {
         if self.len() >= self.sessions_max {
             return Err(Rejection::TooManySessions);
         }
-        let protocol = Protocol::of(query.eio.as_deref()).ok_or(Rejection::UnsupportedProtocol);
+        let protocol = Protocol::of(query.eio.as_deref()).ok_or_else(|| {
+            let protocol = Protocol::number_of(query.eio.as_deref());
+            Rejection::UnsupportedProtocol { protocol }
+        });
         Ok(Route::Open { transport, form: query.websocket_form(), protocol })
     }
 

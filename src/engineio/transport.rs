@@ -54,6 +54,17 @@ impl Protocol {
     pub(crate) fn of(eio: Option<&str>) -> Option<Self> {
         (eio == Some("4")).then_some(Self::V4)
     }
+
+    /// The revision that a query asks for, spoken here or not.
+    pub(crate) fn number_of(eio: Option<&str>) -> u8 {
+        if eio == Some("4") { 4 } else { 3 }
+    }
+
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::V4 => 4,
+        }
+    }
 }
 
 /// A transport with the connections that carry it.

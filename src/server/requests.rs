@@ -258,11 +258,7 @@ impl<N: Net> Server<N> {
 
     fn tell_rejection(&self, request: &Request, rejection: &Rejection) {
         let Some(handler) = self.error_handler.clone() else { return };
-        let error = ConnectionError {
-            code: rejection.code(),
-            message: rejection.message().to_owned(),
-            name: rejection.name(),
-        };
+        let error = ConnectionError::new(rejection);
         if guard(|| handler(request, &error)).is_none() {
             self.hub.state.borrow_mut().counters.handler_panics += 1;
         }

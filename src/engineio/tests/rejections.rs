@@ -127,7 +127,7 @@ fn a_handshake_is_a_get_then_a_websocket_then_of_version_4() {
     let target = "/socket.io/?transport=websocket";
     assert_eq!(rejection(&driver, &get(target)), (3, Some("TRANSPORT_HANDSHAKE_ERROR")));
     for eio in ["", "&EIO=3", "&EIO=5", "&EIO=4&EIO=3"] {
-        let protocol = Err(Rejection::UnsupportedProtocol);
+        let protocol = Err(Rejection::UnsupportedProtocol { protocol: 3 });
         let unsupported = |transport| Route::Open {
             transport,
             form: Form::WebSocket,
@@ -142,7 +142,7 @@ fn a_handshake_is_a_get_then_a_websocket_then_of_version_4() {
     assert_eq!(ask(&driver, "GET", &format!("{POLLING}&sid=")), Ok(open(Transport::Polling)));
     assert_eq!(driver.engine.route(&upgrade(WEBSOCKET)), Ok(open(Transport::WebSocket)));
     assert_eq!(driver.engine.route(&upgrade(POLLING)), Ok(Route::CloseAfterUpgrade));
-    let body = Rejection::UnsupportedProtocol.response();
+    let body = Rejection::UnsupportedProtocol { protocol: 3 }.response();
     assert_eq!(body.body(), br#"{"code":5,"message":"Unsupported protocol version"}"#);
 }
 
