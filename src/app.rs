@@ -7,7 +7,7 @@ use std::rc::{Rc, Weak};
 use crate::http::router::{Lookup, Router};
 use crate::http::{Folder, Method, Request, Response};
 use crate::slots::ConnectionKey;
-use crate::socketio::{Command, Hub, Io, guard};
+use crate::socketio::{Command, Hub, Io};
 
 type Route = Rc<dyn Fn(Io<'_>, &Request, Responder)>;
 
@@ -194,9 +194,7 @@ impl App {
             Lookup::NotFound => return responder.send(Response::new(404)),
         };
         drop(router);
-        if guard(|| route(Io::new(hub), &request, responder)).is_none() {
-            hub.state.borrow_mut().counters.handler_panics += 1;
-        }
+        hub.run_unbound(|| route(Io::new(hub), &request, responder));
     }
 }
 

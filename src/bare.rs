@@ -9,7 +9,7 @@ use crate::http::Request;
 use crate::message::Message;
 use crate::outbox::{Delivery, Lane};
 use crate::slots::SessionKey;
-use crate::socketio::{Hub, guard};
+use crate::socketio::Hub;
 
 /// The host's handlers for bare sessions.
 #[derive(Default)]
@@ -248,8 +248,7 @@ impl Bare {
 
 /// A panic of the host's costs the session it ran for.
 fn run(hub: &Rc<Hub>, key: SessionKey, closure: impl FnOnce()) {
-    if guard(closure).is_none() {
-        hub.state.borrow_mut().counters.handler_panics += 1;
+    if !hub.run_unbound(closure) {
         Session { hub, key }.close();
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::message::{BINARY_FRAME, TEXT_FRAME, push_frame};
 use crate::send_queue::Chunk;
 use crate::slots::ConnectionKey;
-use crate::socketio::{Command, Hub, guard};
+use crate::socketio::{Command, Hub};
 
 /// The raw endpoints of a server.
 #[derive(Default)]
@@ -133,8 +133,7 @@ impl Endpoints {
             Rc::clone(&entry.handler)
         };
         let socket = WebSocket { hub, connection };
-        if guard(|| handler(socket, event)).is_none() {
-            hub.state.borrow_mut().counters.handler_panics += 1;
+        if !hub.run_unbound(|| handler(socket, event)) {
             socket.close(Some(INTERNAL_ERROR), "");
         }
     }

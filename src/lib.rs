@@ -134,6 +134,6 @@ pub use socketio::payload::{
     Args, ArgsError, Binary, BinarySlice, EncodeError, IntoArgs, OwnedArgs,
 };
 pub use socketio::{
-    Ack, AckError, BroadcastOperator, Emitted, Emitter, Handshake, InvalidSocketId, Io, Namespace,
-    Refusal, RoomNames, Socket, SocketId, TimerId, is_reserved_event,
+    Ack, AckError, BroadcastOperator, Emitted, Emitter, Handshake, InvalidSocketId, Io, ListenerId,
+    Namespace, Refusal, RoomNames, Socket, SocketId, TimerId, is_reserved_event,
 };

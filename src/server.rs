@@ -333,9 +333,7 @@ impl<N: Net> Server<N> {
         for _ in 0..batch {
             let Some(job) = self.mailbox.next() else { break };
             self.hub.state.borrow_mut().outboxes.begin_tick();
-            if crate::socketio::guard(|| job(Io::new(&self.hub))).is_none() {
-                self.hub.state.borrow_mut().counters.handler_panics += 1;
-            }
+            self.hub.run_unbound(|| job(Io::new(&self.hub)));
         }
         self.drain_outputs();
     }

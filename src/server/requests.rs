@@ -8,7 +8,7 @@ use crate::http::{Request, Response, Status};
 use crate::message::Form;
 use crate::reactor::net::Net;
 use crate::slots::{ConnectionKey, SessionKey};
-use crate::socketio::{Io, Opening, guard};
+use crate::socketio::{Io, Opening};
 use crate::websocket::{Acceptance, Handshake, HandshakeError};
 
 /// A handshake whose admission is being decided.
@@ -139,9 +139,7 @@ impl<N: Net> Server<N> {
         };
         self.reactor.set_owner(key, Owner::Admission);
         let decision = Decision::new(&self.hub, key);
-        if guard(|| admission(Io::new(&self.hub), &pending.request, decision)).is_none() {
-            self.hub.state.borrow_mut().counters.handler_panics += 1;
-        }
+        self.hub.run_unbound(|| admission(Io::new(&self.hub), &pending.request, decision));
         self.admissions.insert(key, pending);
     }
 
@@ -259,9 +257,7 @@ impl<N: Net> Server<N> {
     fn tell_rejection(&self, request: &Request, rejection: &Rejection) {
         let Some(handler) = self.error_handler.clone() else { return };
         let error = ConnectionError::new(rejection);
-        if guard(|| handler(request, &error)).is_none() {
-            self.hub.state.borrow_mut().counters.handler_panics += 1;
-        }
+        self.hub.run_unbound(|| handler(request, &error));
     }
 
     fn refuse_upgrade(&mut self, key: ConnectionKey, rejection: &Rejection) {

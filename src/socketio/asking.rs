@@ -18,7 +18,8 @@ impl Hub {
     pub(super) fn reserve_ack(&self, key: SocketKey) -> Option<(AckId, Rc<str>)> {
         let state = &mut *self.state.borrow_mut();
         let entry = state.sockets.get(key).filter(|entry| entry.state.may_emit())?;
-        if entry.acks.as_ref().is_some_and(|acks| acks.len() >= state.config.acks_per_client_max) {
+        let owed = entry.extras.as_ref().map_or(0, |extras| extras.acks.len());
+        if owed >= state.config.acks_per_client_max {
             return None;
         }
         let namespace = state.namespaces.get_mut(entry.namespace);
@@ -46,7 +47,7 @@ impl Hub {
                 && state.outboxes.push(entry.session, message, Lane::Soon).is_some()
             {
                 let deadline = at.map(|at| state.timers.schedule(at, Timer::Ack(key, id)));
-                entry.acks.get_or_insert_default().insert(id, deadline, callback);
+                entry.extras.get_or_insert_default().acks.insert(id, deadline, callback);
                 return;
             }
         }
@@ -61,11 +62,10 @@ impl Hub {
     ) -> Option<(SessionKey, Pending)> {
         let state = &mut *self.state.borrow_mut();
         let entry = state.sockets.get_mut(key)?;
-        let acks = entry.acks.as_mut()?;
-        let pending = acks.take(id?)?;
-        let empty = acks.len() == 0;
-        if empty {
-            entry.acks = None;
+        let extras = entry.extras.as_mut()?;
+        let pending = extras.acks.take(id?)?;
+        if extras.is_empty() {
+            entry.extras = None;
         }
         if let Some(deadline) = pending.deadline {
             state.timers.cancel(deadline);

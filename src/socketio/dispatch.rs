@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use super::Hub;
 use super::ack::Ack;
-use super::handler::guard;
 use super::packet::{AckId, DecodeError, Decoded, Packet, decode};
 use super::payload::Args;
 use super::rooms::SocketKey;
@@ -149,26 +148,29 @@ impl Hub {
         id: Option<AckId>,
     ) {
         let Some(name) = name else { return };
-        let (handlers, namespace) = {
+        let (common, own, namespace) = {
             let state = &mut *self.state.borrow_mut();
             state.counters.events += 1;
             let Some(entry) = state.sockets.get(key) else { return };
             let namespace = state.namespaces.get(entry.namespace);
-            let handlers = namespace.handlers.events.get(&*name).cloned();
-            let Some(handlers) = handlers else {
+            let common = namespace.handlers.at(&name);
+            let own = entry.handlers().map(|handlers| handlers.at(&name)).unwrap_or_default();
+            if common.len() + own.len() == 0 {
                 state.counters.events_unhandled += 1;
                 return;
-            };
-            (handlers, id.map(|_| Rc::clone(&namespace.name)))
+            }
+            (common, own, id.map(|_| Rc::clone(&namespace.name)))
         };
         let mut ack =
             id.zip(namespace).map(|(id, namespace)| Ack::new(self, session, namespace, id));
-        let Some((last, others)) = handlers.iter().as_slice().split_last() else { return };
-        for handler in others {
-            let ack = ack.as_mut().map(Ack::share);
+        let mut left = common.len() + own.len();
+        for handler in common.iter().chain(own.iter()) {
+            left -= 1;
+            let ack = if left > 0 { ack.as_mut().map(Ack::share) } else { ack.take() };
             self.run(session, || handler(Socket::new(self, key), args, ack));
         }
-        self.run(session, || last(Socket::new(self, key), args, ack));
+        self.let_go(session, common);
+        self.let_go(session, own);
     }
 
     fn handle_ack(self: &Rc<Self>, key: SocketKey, id: Option<AckId>, args: Args<'_>) {
@@ -177,20 +179,6 @@ impl Hub {
             return;
         };
         self.run(session, || (pending.callback)(Socket::new(self, key), Ok(args)));
-    }
-
-    /// Runs a closure of the host's for a session; a panic costs this session alone.
-    pub(super) fn run(self: &Rc<Self>, session: SessionKey, closure: impl FnOnce()) {
-        self.depth.set(self.depth.get() + 1);
-        let panicked = guard(closure).is_none();
-        self.depth.set(self.depth.get() - 1);
-        if panicked {
-            self.state.borrow_mut().counters.handler_panics += 1;
-            self.close_client(session);
-        }
-        if self.depth.get() == 0 {
-            self.close_postponed();
-        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Handlers as they are stored: erased closures, cloned out before they are called.
 //!
-//! A list is replaced when it grows and never changed in place, so a handler may declare further
-//! handlers while its own list is being walked.
+//! A list is replaced when it changes and never changed in place, so a handler may declare further
+//! handlers, or remove itself, while its own list is being walked.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,28 +21,126 @@ pub(crate) type ConnectHandler = Rc<dyn Fn(Socket<'_>)>;
 pub(crate) type Middleware = Rc<dyn Fn(Socket<'_>) -> Result<(), Refusal>>;
 pub(crate) type DisconnectHandler = Rc<dyn Fn(Socket<'_>, DisconnectReason)>;
 
-/// The handlers of one namespace.
-#[derive(Default)]
+/// The handlers of one namespace, or those that one socket has of its own.
+#[derive(Clone, Default)]
 pub(crate) struct Handlers {
     pub(crate) middlewares: List<Middleware>,
     pub(crate) connect: List<ConnectHandler>,
-    pub(crate) events: HashMap<Box<str>, List<EventHandler>>,
+    /// Shared until it changes.
+    pub(crate) events: Rc<HashMap<Box<str>, List<EventHandler>>>,
     pub(crate) disconnecting: List<DisconnectHandler>,
     pub(crate) disconnect: List<DisconnectHandler>,
 }
 
-/// A shared list; cloning it is cloning one pointer.
-pub(crate) struct List<T>(Option<Rc<[T]>>);
+/// Names what was declared, to take it back: see
+/// [`Namespace::remove_listener`](crate::Namespace::remove_listener).
+///
+/// ```
+/// use throng::Server;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// let namespace = server.of("/");
+/// let listener = namespace.add_listener("chat", |_, text: String| println!("{text}"));
+/// assert!(namespace.remove_listener(listener));
+/// assert!(!namespace.remove_listener(listener));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(pub(super) u64);
 
-impl<T: Clone> List<T> {
-    pub(crate) fn push(&mut self, handler: T) {
-        self.0 = Some(self.iter().cloned().chain([handler]).collect());
+/// What was taken out of a list. Dropping it may run the host's code: not within a borrow.
+pub(crate) type Removed = Box<dyn Any>;
+
+/// A shared list; cloning it is cloning one pointer.
+pub(crate) struct List<T>(Option<Rc<[Listener<T>]>>);
+
+#[derive(Clone)]
+struct Listener<T> {
+    id: ListenerId,
+    handler: T,
+}
+
+impl Handlers {
+    pub(crate) fn push_event(&mut self, event: &str, id: ListenerId, handler: EventHandler) {
+        Rc::make_mut(&mut self.events).entry(event.into()).or_default().push(id, handler);
+    }
+
+    /// The handlers of an event.
+    pub(crate) fn at(&self, event: &str) -> List<EventHandler> {
+        self.events.get(event).cloned().unwrap_or_default()
+    }
+
+    /// Takes out whatever bears this id.
+    pub(crate) fn remove(&mut self, id: ListenerId) -> Option<Removed> {
+        if let Some(event) = self.event_of(id) {
+            return self.remove_event(&event, id);
+        }
+        self.middlewares
+            .remove(id)
+            .or_else(|| self.connect.remove(id))
+            .or_else(|| self.disconnecting.remove(id))
+            .or_else(|| self.disconnect.remove(id))
+    }
+
+    /// Takes out all handlers of an event.
+    pub(crate) fn remove_all(&mut self, event: &str) -> Option<Removed> {
+        if !self.events.contains_key(event) {
+            return None;
+        }
+        let removed = Rc::make_mut(&mut self.events).remove(event)?;
+        Some(Box::new(removed))
+    }
+
+    fn event_of(&self, id: ListenerId) -> Option<Box<str>> {
+        self.events.iter().find(|(_, list)| list.contains(id)).map(|(event, _)| event.clone())
+    }
+
+    fn remove_event(&mut self, event: &str, id: ListenerId) -> Option<Removed> {
+        let events = Rc::make_mut(&mut self.events);
+        let list = events.get_mut(event)?;
+        let removed = list.remove(id);
+        if list.len() == 0 {
+            events.remove(event);
+        }
+        removed
+    }
+}
+
+impl<T: Clone + 'static> List<T> {
+    pub(crate) fn push(&mut self, id: ListenerId, handler: T) {
+        let added = Listener { id, handler };
+        self.0 = Some(self.listeners().iter().cloned().chain([added]).collect());
+    }
+
+    /// Takes out what bears this id, if it stands here.
+    fn remove(&mut self, id: ListenerId) -> Option<Removed> {
+        let removed = self.listeners().iter().find(|kept| kept.id == id)?.handler.clone();
+        let kept: Rc<[_]> = self.listeners().iter().filter(|kept| kept.id != id).cloned().collect();
+        self.0 = (!kept.is_empty()).then_some(kept);
+        Some(Box::new(removed))
     }
 }
 
 impl<T> List<T> {
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
-        self.0.as_deref().unwrap_or(&[]).iter()
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &T> {
+        self.listeners().iter().map(|kept| &kept.handler)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.listeners().len()
+    }
+
+    /// Whether nobody else holds the list, so that dropping it may drop handlers.
+    pub(crate) fn is_last(&self) -> bool {
+        self.0.as_ref().is_some_and(|list| Rc::strong_count(list) == 1)
+    }
+
+    fn contains(&self, id: ListenerId) -> bool {
+        self.listeners().iter().any(|kept| kept.id == id)
+    }
+
+    fn listeners(&self) -> &[Listener<T>] {
+        self.0.as_deref().unwrap_or(&[])
     }
 }
 
@@ -54,6 +153,12 @@ impl<T> Clone for List<T> {
 impl<T> Default for List<T> {
     fn default() -> Self {
         Self(None)
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers").field("events", &self.events.len()).finish_non_exhaustive()
     }
 }
 
@@ -105,10 +210,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Runs the host's code; `None` if it panicked.
-///
-/// No cell is borrowed while it runs, so what it leaves behind is a whole server: the caller
-/// counts the panic and closes the session it was for, and the others don't notice.
+/// Runs the host's code; `None` if it panicked. What that costs is told in `nesting`.
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok()
 }

@@ -90,7 +90,9 @@ impl<'a> Io<'a> {
 
     /// How many sockets there are in all namespaces.
     pub fn sockets_len(self) -> usize {
-        self.hub.state.borrow().sockets.len()
+        let state = self.hub.state.borrow();
+        // Those who have left and are still seen by a closure don't count.
+        state.sockets.len() - state.aftermath.iter().filter(|next| next.frees()).count()
     }
 
     /// Bytes of messages that wait for all sessions, each delivery counted.

@@ -6,8 +6,10 @@
 
 use std::rc::Rc;
 
-use super::handler::Refusal;
+use super::ack::Pending;
+use super::handler::{DisconnectHandler, Handlers, List, Refusal};
 use super::namespaces::NamespaceId;
+use super::nesting::Aftermath;
 use super::rooms::{Member, SocketKey};
 use super::socket::Socket;
 use super::sockets::{SocketEntry, SocketState};
@@ -141,8 +143,7 @@ impl Hub {
             position: u32::MAX,
             sibling: client.first_socket,
             auth: payload.map(Rc::from),
-            acks: None,
-            data: None,
+            extras: None,
         });
         client.first_socket = Some(key);
         Some(key)
@@ -173,6 +174,9 @@ impl Hub {
     fn admit_socket(&self, session: SessionKey, key: SocketKey) -> bool {
         let state = &mut *self.state.borrow_mut();
         let Some(entry) = state.sockets.get_mut(key) else { return false };
+        if entry.state != SocketState::Connecting {
+            return false;
+        }
         let namespace = state.namespaces.get_mut(entry.namespace);
         entry.state = SocketState::Connected;
         entry.position = namespace.add(Member { socket: key, session });
@@ -193,31 +197,42 @@ impl Hub {
         if let Some(session) = self.session_of_connecting(key) {
             return self.discard_socket(session, key);
         }
-        let (session, disconnecting, disconnect) = {
-            let state = &mut *self.state.borrow_mut();
-            let Some(entry) = state.sockets.get_mut(key) else { return };
-            if entry.state != SocketState::Connected {
-                return;
-            }
-            if self.depth.get() >= DEPTH_MAX {
-                state.postponed.push_back((key, reason));
-                return;
-            }
-            entry.state = SocketState::Disconnecting;
-            let handlers = &state.namespaces.get(entry.namespace).handlers;
-            (entry.session, handlers.disconnecting.clone(), handlers.disconnect.clone())
-        };
-        for handler in disconnecting.iter() {
-            self.run(session, || handler(Socket::new(self, key), reason));
-        }
-        let acks = self.state.borrow_mut().leave_namespace(key);
-        for handler in disconnect.iter() {
-            self.run(session, || handler(Socket::new(self, key), reason));
-        }
+        let Some((session, disconnecting)) = self.begin_leaving(key, reason) else { return };
+        self.tell_leaving(session, key, reason, disconnecting);
+        let (acks, disconnect) = self.state.borrow_mut().leave_namespace(key);
+        self.tell_leaving(session, key, reason, disconnect);
         self.abandon_acks(session, key, acks);
-        let removed = self.state.borrow_mut().remove_socket(key);
-        // The host's data may run the host's code when it is dropped.
-        drop(removed);
+        self.state.borrow_mut().unlink_socket(key);
+        self.free_socket(session, key);
+    }
+
+    /// From here on the socket leaves; its `disconnecting` handlers are returned. Too deep within
+    /// handlers its end is put off.
+    fn begin_leaving(&self, key: SocketKey, reason: DisconnectReason) -> Option<Leaving> {
+        let state = &mut *self.state.borrow_mut();
+        let entry = state.sockets.get_mut(key).filter(|entry| entry.state.may_join())?;
+        if self.is_too_deep() {
+            state.aftermath.push_back(Aftermath::Close(key, reason));
+            return None;
+        }
+        entry.state = SocketState::Disconnecting;
+        let session = entry.session;
+        Some((session, state.handlers_of(key, |handlers| &handlers.disconnecting)))
+    }
+
+    fn tell_leaving(
+        self: &Rc<Self>,
+        session: SessionKey,
+        key: SocketKey,
+        reason: DisconnectReason,
+        handlers: [List<DisconnectHandler>; 2],
+    ) {
+        for handler in handlers.iter().flat_map(List::iter) {
+            self.run(session, || handler(Socket::new(self, key), reason));
+        }
+        for list in handlers {
+            self.let_go(session, list);
+        }
     }
 
     fn session_of_connecting(&self, key: SocketKey) -> Option<SessionKey> {
@@ -228,20 +243,15 @@ impl Hub {
 
     /// Forgets a socket that was never let in; whatever it asked meanwhile isn't answered.
     fn discard_socket(self: &Rc<Self>, session: SessionKey, key: SocketKey) {
-        // The host's data may run the host's code when it is dropped: not within the borrow.
-        let removed = self.state.borrow_mut().remove_socket(key);
-        let acks = removed.and_then(|mut entry| entry.acks.take());
-        let acks = acks.map(|mut acks| acks.take_all()).unwrap_or_default();
+        let acks = {
+            let state = &mut *self.state.borrow_mut();
+            state.unlink_socket(key);
+            let Some(entry) = state.sockets.get_mut(key) else { return };
+            entry.state = SocketState::Disconnected;
+            take_acks(entry)
+        };
         self.abandon_acks(session, key, acks);
-    }
-
-    /// Closes what was asked to be closed too deep within handlers.
-    pub(super) fn close_postponed(self: &Rc<Self>) {
-        loop {
-            let next = self.state.borrow_mut().postponed.pop_front();
-            let Some((key, reason)) = next else { return };
-            self.close_socket(key, reason);
-        }
+        self.free_socket(session, key);
     }
 
     /// The sockets of a client, the first to join first.
@@ -268,17 +278,29 @@ impl Hub {
 }
 
 impl State {
-    /// Ends the membership; what the socket was asked and has not answered is returned.
-    fn leave_namespace(&mut self, key: SocketKey) -> Vec<super::ack::Pending> {
-        let Some(entry) = self.sockets.get_mut(key) else { return Vec::new() };
+    /// Ends the membership; what the socket was asked and has not answered is returned, and who
+    /// wants to hear that it has left.
+    fn leave_namespace(&mut self, key: SocketKey) -> (Vec<Pending>, [List<DisconnectHandler>; 2]) {
+        let Some(entry) = self.sockets.get_mut(key) else { return Default::default() };
         entry.state = SocketState::Disconnected;
         let (id, position) = (entry.namespace, entry.position);
-        let acks = entry.acks.take().map(|mut acks| acks.take_all()).unwrap_or_default();
+        let acks = take_acks(entry);
         let (adapter, mut local) = self.local(id);
         adapter.leave_all(&mut local, key);
         self.forget_member(id, position);
         self.counters.disconnected += 1;
-        acks
+        (acks, self.handlers_of(key, |handlers| &handlers.disconnect))
+    }
+
+    /// Those of its namespace, and its own.
+    pub(super) fn handlers_of<T>(
+        &self,
+        key: SocketKey,
+        list: impl Fn(&Handlers) -> &List<T>,
+    ) -> [List<T>; 2] {
+        let Some(entry) = self.sockets.get(key) else { return Default::default() };
+        let common = list(&self.namespaces.get(entry.namespace).handlers).clone();
+        [common, entry.handlers().map(|own| list(own).clone()).unwrap_or_default()]
     }
 
     fn forget_member(&mut self, id: NamespaceId, position: u32) {
@@ -289,23 +311,23 @@ impl State {
         }
     }
 
-    /// Frees the entry and takes it out of its client's list.
-    fn remove_socket(&mut self, key: SocketKey) -> Option<SocketEntry> {
-        let entry = self.sockets.remove(key)?;
-        let Some(client) = self.clients.get_mut(entry.session) else { return Some(entry) };
+    /// Takes a socket out of its client's list.
+    fn unlink_socket(&mut self, key: SocketKey) {
+        let Some(entry) = self.sockets.get_mut(key) else { return };
+        let (session, sibling) = (entry.session, entry.sibling.take());
+        let Some(client) = self.clients.get_mut(session) else { return };
         if client.first_socket == Some(key) {
-            client.first_socket = entry.sibling;
-            return Some(entry);
+            client.first_socket = sibling;
+            return;
         }
         let mut next = client.first_socket;
         while let Some(kept) = next.and_then(|kept| self.sockets.get_mut(kept)) {
             if kept.sibling == Some(key) {
-                kept.sibling = entry.sibling;
+                kept.sibling = sibling;
                 break;
             }
             next = kept.sibling;
         }
-        Some(entry)
     }
 
     fn release_handshake(&mut self, session: SessionKey, key: SocketKey) {
@@ -333,9 +355,13 @@ impl SocketState {
     }
 }
 
+fn take_acks(entry: &mut SocketEntry) -> Vec<Pending> {
+    entry.extras.as_mut().map(|extras| extras.acks.take_all()).unwrap_or_default()
+}
+
 fn connect_payload(id: Sid) -> String {
     ["{\"sid\":\"", id.as_str(), "\"}"].concat()
 }
 
-/// How deep closures of the host may nest before a disconnect waits for the bottom.
-const DEPTH_MAX: u32 = 16;
+/// The session of a socket that leaves, and who is told.
+type Leaving = (SessionKey, [List<DisconnectHandler>; 2]);

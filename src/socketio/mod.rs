@@ -12,6 +12,7 @@ mod adapter;
 mod asking;
 mod broadcast;
 mod clients;
+mod declare;
 mod dispatch;
 mod emitter;
 mod format;
@@ -22,6 +23,7 @@ mod io;
 mod lifecycle;
 mod namespace;
 mod namespaces;
+mod nesting;
 pub(crate) mod packet;
 pub(crate) mod payload;
 mod rooms;
@@ -37,7 +39,7 @@ pub use ack::{Ack, AckError};
 pub use adapter::Emitted;
 pub use broadcast::{BroadcastOperator, RoomNames};
 pub use emitter::Emitter;
-pub use handler::Refusal;
+pub use handler::{ListenerId, Refusal};
 pub use handshake::Handshake;
 pub use io::Io;
 pub use namespace::Namespace;
@@ -46,7 +48,6 @@ pub use timers::TimerId;
 
 pub use packet::is_reserved_event;
 
-pub(crate) use handler::guard;
 pub(crate) use handshake::Opening;
 pub(crate) use timers::Timer;
 
@@ -54,15 +55,15 @@ use adapter::{Adapter, Local, Selected};
 use clients::Clients;
 use format::Format;
 use namespaces::{NamespaceId, Namespaces};
+use nesting::Aftermath;
 use payload::EncodeError;
-use rooms::SocketKey;
 use sockets::Sockets;
 use timers::HostTimers;
 
 use crate::config::{OutgoingLimits, SocketConfig};
 use crate::counters::SocketCounters;
 use crate::deadlines::{Deadlines, Now};
-use crate::engineio::{DisconnectReason, Engine};
+use crate::engineio::Engine;
 use crate::entropy::Entropy;
 use crate::http::Response;
 use crate::outbox::Outboxes;
@@ -75,6 +76,8 @@ pub(crate) struct Hub {
     /// How deep user closures are nested at this moment.
     depth: Cell<u32>,
     format: Format,
+    /// Whether the aftermath is being dealt with.
+    settling: Cell<bool>,
 }
 
 /// Everything that views read and change.
@@ -94,8 +97,10 @@ pub(crate) struct State {
     selected: Selected,
     soft_bytes_max: usize,
     payload_bytes_max: usize,
-    /// Sockets whose end was asked for too deep within handlers; their turn comes at the bottom.
-    postponed: VecDeque<(SocketKey, DisconnectReason)>,
+    /// How many handlers were declared so far.
+    listeners: u64,
+    /// What has to wait until no closure of the host's runs any more.
+    aftermath: VecDeque<Aftermath>,
 }
 
 /// What views ask of the conductor, who alone reaches the connections.
@@ -144,10 +149,12 @@ impl Hub {
                 selected: Selected::default(),
                 soft_bytes_max: limits.soft_bytes_max,
                 payload_bytes_max,
-                postponed: VecDeque::new(),
+                listeners: 0,
+                aftermath: VecDeque::new(),
             }),
             depth: Cell::new(0),
             format: Format::default(),
+            settling: Cell::new(false),
         })
     }
 

@@ -10,10 +10,11 @@ use super::Hub;
 use super::ack::Ack;
 use super::adapter::Emitted;
 use super::broadcast::{BroadcastOperator, RoomNames};
-use super::handler::{EventHandler, Refusal};
+use super::declare::{Scope, answering, typed};
+use super::handler::{Handlers, ListenerId, Refusal};
 use super::namespaces::NamespaceId;
 use super::payload::{Args, IntoArgs};
-use super::socket::{Socket, SocketId, assert_not_reserved};
+use super::socket::{Socket, SocketId};
 use crate::engineio::DisconnectReason;
 
 /// A namespace of a server, `of("/chat")`.
@@ -53,6 +54,7 @@ pub struct Namespace<'a> {
     id: NamespaceId,
 }
 
+#[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
 impl<'a> Namespace<'a> {
     pub(super) fn new(hub: &'a Rc<Hub>, id: NamespaceId) -> Self {
         Self { hub, id }
@@ -65,18 +67,16 @@ impl<'a> Namespace<'a> {
 
     /// Runs before a client is let in, in the order of declaration; the first refusal ends it and
     /// the client gets a `CONNECT_ERROR` (Socket.IO protocol v5, "Connection to a namespace").
-    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn middleware(
         self,
         middleware: impl Fn(Socket<'_>) -> Result<(), Refusal> + 'static,
     ) -> Self {
-        self.handlers(|handlers| handlers.middlewares.push(Rc::new(middleware)))
+        self.declare(|handlers, id| handlers.middlewares.push(id, Rc::new(middleware)))
     }
 
     /// Runs when a client is in, after its CONNECT reply is queued.
-    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_connect(self, handler: impl Fn(Socket<'_>) + 'static) -> Self {
-        self.handlers(|handlers| handlers.connect.push(Rc::new(handler)))
+        self.declare(|handlers, id| handlers.connect.push(id, Rc::new(handler)))
     }
 
     /// Runs at an event, its arguments parsed: a tuple takes so many arguments, `()` none, any
@@ -84,69 +84,90 @@ impl<'a> Namespace<'a> {
     ///
     /// # Panics
     /// If the name is reserved; see [`Socket::emit`].
-    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on<T: DeserializeOwned>(
         self,
         event: &str,
         handler: impl Fn(Socket<'_>, T) + 'static,
     ) -> Self {
-        let hub = Rc::downgrade(self.hub);
-        self.on_raw(event, move |socket, args, _| match args.parse() {
-            Ok(value) => handler(socket, value),
-            Err(_) => count_rejected(&hub),
-        })
+        self.add_listener(event, handler);
+        self
     }
 
     /// As [`Namespace::on`]; what the handler returns is the acknowledgement, if one was asked for.
     ///
     /// # Panics
     /// As [`Namespace::on`].
-    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_with_ack<T: DeserializeOwned, R: Serialize>(
         self,
         event: &str,
         handler: impl Fn(Socket<'_>, T) -> R + 'static,
     ) -> Self {
-        let hub = Rc::downgrade(self.hub);
-        self.on_raw(event, move |socket, args, ack| match args.parse() {
-            Ok(value) => {
-                let answer = handler(socket, value);
-                if let Some(ack) = ack {
-                    ack.send(&answer);
-                }
-            }
-            Err(_) => count_rejected(&hub),
-        })
+        self.hub.declare_event(self.own(), event, answering(handler));
+        self
     }
 
     /// Runs at an event, its arguments as they came.
     ///
     /// # Panics
     /// As [`Namespace::on`].
-    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_raw(
         self,
         event: &str,
         handler: impl Fn(Socket<'_>, Args<'_>, Option<Ack>) + 'static,
     ) -> Self {
-        assert_not_reserved(event);
-        let handler: EventHandler = Rc::new(handler);
-        self.handlers(|handlers| handlers.events.entry(event.into()).or_default().push(handler))
+        self.hub.declare_event(self.own(), event, Rc::new(handler));
+        self
+    }
+
+    /// As [`Namespace::on`], for the first such event alone, of whichever socket it comes: the
+    /// handler is taken back just before it runs. For the first of each socket, declare it on the
+    /// socket ([`Socket::once`]). Arguments of another shape leave it where it is.
+    ///
+    /// # Panics
+    /// As [`Namespace::on`].
+    pub fn once<T: DeserializeOwned>(
+        self,
+        event: &str,
+        handler: impl FnOnce(Socket<'_>, T) + 'static,
+    ) -> Self {
+        self.hub.declare_once(self.own(), event, handler);
+        self
+    }
+
+    /// As [`Namespace::on`], to be taken back by [`Namespace::remove_listener`].
+    ///
+    /// # Panics
+    /// As [`Namespace::on`].
+    pub fn add_listener<T: DeserializeOwned>(
+        self,
+        event: &str,
+        handler: impl Fn(Socket<'_>, T) + 'static,
+    ) -> ListenerId {
+        self.hub.declare_event(self.own(), event, typed(handler))
+    }
+
+    /// Takes back what was declared on this namespace; `false` if that was done before, or it was
+    /// declared elsewhere. An event that is being handled at this moment still reaches it.
+    pub fn remove_listener(self, listener: ListenerId) -> bool {
+        self.hub.remove_listener(self.own(), listener)
+    }
+
+    /// Takes back all handlers of an event that were declared on this namespace.
+    pub fn remove_all_listeners(self, event: &str) {
+        self.hub.remove_all_listeners(self.own(), event);
     }
 
     /// Runs when a socket leaves, while its rooms are still there.
-    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_disconnecting(
         self,
         handler: impl Fn(Socket<'_>, DisconnectReason) + 'static,
     ) -> Self {
-        self.handlers(|handlers| handlers.disconnecting.push(Rc::new(handler)))
+        self.declare(|handlers, id| handlers.disconnecting.push(id, Rc::new(handler)))
     }
 
     /// Runs when a socket has left; its rooms are gone, its id and data still there.
-    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_disconnect(self, handler: impl Fn(Socket<'_>, DisconnectReason) + 'static) -> Self {
-        self.handlers(|handlers| handlers.disconnect.push(Rc::new(handler)))
+        self.declare(|handlers, id| handlers.disconnect.push(id, Rc::new(handler)))
     }
 
     /// The connected socket with this id.
@@ -200,8 +221,12 @@ impl<'a> Namespace<'a> {
         BroadcastOperator::new(self.hub, self.id)
     }
 
-    fn handlers(self, change: impl FnOnce(&mut super::handler::Handlers)) -> Self {
-        change(&mut self.hub.state.borrow_mut().namespaces.get_mut(self.id).handlers);
+    fn own(self) -> Scope {
+        Scope::Namespace(self.id)
+    }
+
+    fn declare(self, add: impl FnOnce(&mut Handlers, ListenerId)) -> Self {
+        self.hub.declare(self.own(), add);
         self
     }
 }
@@ -209,11 +234,5 @@ impl<'a> Namespace<'a> {
 impl fmt::Debug for Namespace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Namespace({})", self.name())
-    }
-}
-
-fn count_rejected(hub: &std::rc::Weak<Hub>) {
-    if let Some(hub) = hub.upgrade() {
-        hub.state.borrow_mut().counters.arguments_rejected += 1;
     }
 }

@@ -251,7 +251,7 @@ impl<'a> Socket<'a> {
     /// ```
     pub fn data<T: Default + 'static>(self) -> Rc<T> {
         let kept = self.read(|entry| {
-            let mut data = entry.data.iter().flat_map(|data| data.iter());
+            let mut data = entry.extras.iter().flat_map(|extras| &extras.data);
             data.find_map(|data| Rc::clone(data).downcast::<T>().ok())
         });
         kept.flatten().unwrap_or_else(|| {
@@ -265,7 +265,7 @@ impl<'a> Socket<'a> {
     pub fn set_data<T: 'static>(self, data: Rc<T>) {
         let mut state = self.hub.state.borrow_mut();
         let Some(entry) = state.sockets.get_mut(self.key) else { return };
-        let kept = entry.data.get_or_insert_default();
+        let kept = &mut entry.extras.get_or_insert_default().data;
         let place = kept.iter().position(|kept| kept.is::<T>());
         let replaced = place.map(|place| kept.swap_remove(place));
         kept.push(data);

@@ -1,7 +1,7 @@
 //! The table of sockets: one entry for each client in each namespace.
 //!
 //! An entry is small, since a server holds as many as it has clients: what only some sockets have
-//! (data, pending acknowledgements, a CONNECT payload) is boxed.
+//! (data, pending acknowledgements, handlers of its own, a CONNECT payload) is boxed.
 
 use std::any::Any;
 use std::hash::BuildHasher;
@@ -10,6 +10,7 @@ use std::rc::Rc;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::ack::Acks;
+use super::handler::Handlers;
 use super::namespaces::NamespaceId;
 use super::rooms::SocketKey;
 use crate::engineio::Sid;
@@ -28,10 +29,31 @@ pub(crate) struct SocketEntry {
     pub(crate) sibling: Option<SocketKey>,
     /// The payload of its CONNECT packet, raw.
     pub(crate) auth: Option<Rc<str>>,
-    pub(crate) acks: Option<Box<Acks>>,
+    pub(crate) extras: Option<Box<Extras>>,
+}
+
+/// What most sockets do without.
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
+    /// The acknowledgements that it owes.
+    pub(crate) acks: Acks,
     /// The host's data, one value of each type.
-    #[expect(clippy::box_collection, reason = "one word in each of very many sockets")]
-    pub(crate) data: Option<Box<Vec<Rc<dyn Any>>>>,
+    pub(crate) data: Vec<Rc<dyn Any>>,
+    /// Handlers that were declared on this very socket.
+    pub(crate) handlers: Option<Box<Handlers>>,
+}
+
+impl SocketEntry {
+    /// The handlers that were declared on this very socket.
+    pub(crate) fn handlers(&self) -> Option<&Handlers> {
+        self.extras.as_ref()?.handlers.as_deref()
+    }
+}
+
+impl Extras {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.acks.len() == 0 && self.data.is_empty() && self.handlers.is_none()
+    }
 }
 
 /// How far a socket is on its way.

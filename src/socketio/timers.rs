@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::packet::AckId;
 use super::rooms::SocketKey;
-use super::{Hub, Io, guard};
+use super::{Hub, Io};
 use crate::deadlines::DeadlineId;
 use crate::slots::{Key, SessionKey, Slots};
 
@@ -126,14 +126,11 @@ impl Hub {
                 }
             }
         };
-        let ran = guard(|| match run {
+        self.run_unbound(|| match run {
             Due::Once(Some(run)) => run(Io::new(self)),
             Due::Once(None) => {}
             Due::Every(run) => run(Io::new(self)),
         });
-        if ran.is_none() {
-            self.state.borrow_mut().counters.handler_panics += 1;
-        }
     }
 }
 
