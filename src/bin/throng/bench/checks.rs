@@ -41,19 +41,23 @@ impl Plan {
         if self.event.is_empty() {
             return Err(PlanError::Event);
         }
-        if self.protocol == Protocol::SocketIo {
-            return Ok(());
-        }
-        if self.binary {
-            return Err(PlanError::Plain { what: "--binary sends an attachment" });
-        }
-        if self.transport != Transport::Websocket {
-            return Err(PlanError::Plain { what: "polling and its upgrade belong" });
-        }
-        if matches!(self.scenario, Scenario::Rooms { .. }) {
-            return Err(PlanError::Plain { what: "rooms are joined" });
-        }
-        Ok(())
+        if self.protocol == Protocol::Websocket { self.check_bare() } else { Ok(()) }
+    }
+
+    /// On a bare WebSocket there is nothing but messages.
+    fn check_bare(&self) -> Result<(), PlanError> {
+        let what = match self.scenario {
+            Scenario::Rooms { .. } => "rooms are joined",
+            Scenario::Ack => "acknowledgements come",
+            // What is asked would go to everybody, or what is broadcast to nobody else.
+            Scenario::Mixed { .. } => "questions are told apart from broadcasts",
+            _ if self.transport != Transport::Websocket => "polling and its upgrade belong",
+            _ if self.binary => "--binary sends an attachment",
+            _ if self.namespace != "/" => "--namespace is joined",
+            _ if self.event != self.scenario.default_event() => "--event names what is sent",
+            _ => return Ok(()),
+        };
+        Err(PlanError::Plain { what })
     }
 
     fn check_numbers(&self) -> Result<(), PlanError> {
@@ -183,7 +187,7 @@ pub(crate) enum PlanError {
     Event,
     /// Several servers, and everybody is to hear one client.
     Servers,
-    /// What only Socket.IO has was asked of plain WebSocket.
+    /// What only Socket.IO has was asked of a bare WebSocket.
     Plain { what: &'static str },
     /// A count or a time that must be above zero.
     Zero { option: &'static str },
@@ -227,7 +231,10 @@ impl fmt::Display for PlanError {
             ),
             Self::Event => f.write_str("--event needs a name"),
             Self::Plain { what } => {
-                write!(f, "{what} with --protocol socket-io, not with plain websocket")
+                write!(
+                    f,
+                    "{what} with Socket.IO, not on a bare WebSocket: leave out --protocol websocket"
+                )
             }
             Self::Zero { option } => write!(f, "{option} must be above 0"),
             Self::Rate { option, rate } => {

@@ -67,16 +67,17 @@ pub(crate) struct Target {
     /// Further servers, taken in turn by threads or workers; where nobody is broadcast to.
     #[arg(value_name = "MORE")]
     pub(crate) more: Vec<String>,
-    /// Path that belongs to Engine.IO.
-    #[arg(long, default_value = "/socket.io/")]
-    pub(crate) path: String,
+    /// Path that clients ask for; by default Engine.IO's, which is /socket.io/, and / for a bare
+    /// WebSocket.
+    #[arg(long)]
+    pub(crate) path: Option<String>,
     /// Namespace to join.
     #[arg(long, default_value = "/")]
     pub(crate) namespace: String,
     /// How clients speak.
     #[arg(long, value_enum, default_value_t = Transport::Websocket)]
     pub(crate) transport: Transport,
-    /// What stands on the connection; with `websocket` nothing but its handshake and messages.
+    /// What stands on the connection.
     #[arg(long, value_enum, default_value_t = Protocol::SocketIo)]
     pub(crate) protocol: Protocol,
     /// Process of the server, to watch its processor time and memory; may be given several times.
@@ -308,9 +309,13 @@ pub(crate) enum Transport {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
-    /// Engine.IO 4 and Socket.IO 5.
+    /// Engine.IO 4, as clients of Socket.IO 3 and 4 speak it.
     SocketIo,
-    /// WebSocket alone: a client is connected when its handshake is answered.
+    /// Engine.IO 3, as clients of Socket.IO 2 speak it: they ping, and a newer server has to allow
+    /// it.
+    SocketIoV2,
+    /// WebSocket alone, for servers that echo or pass on each message: a client is connected when
+    /// its handshake is answered, and a message is the payload.
     Websocket,
 }
 

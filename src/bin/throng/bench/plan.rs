@@ -92,15 +92,16 @@ impl Plan {
             (false, options::Arrivals::Poisson) => Pacing::Poisson,
         };
         let rate = if traffic.closed { None } else { traffic.rate.or(scenario.default_rate()) };
+        let protocol = Protocol::from(target.protocol);
         let event = traffic.event.clone().unwrap_or_else(|| scenario.default_event().to_owned());
         let plan = Self {
             scenario,
             target: target.url.clone(),
             more_targets: target.more.clone(),
-            path: target.path.clone(),
+            path: target.path.clone().unwrap_or_else(|| protocol.default_path().to_owned()),
             namespace: target.namespace.clone(),
             transport: target.transport.into(),
-            protocol: target.protocol.into(),
+            protocol,
             clients: clients.clients,
             connect_rate: clients.connect_rate,
             at_once: clients.at_once,
@@ -233,7 +234,7 @@ impl Scenario {
         }
     }
 
-    fn default_event(&self) -> &'static str {
+    pub(crate) fn default_event(&self) -> &'static str {
         match self {
             Self::Echo => "echo",
             Self::Ack => ASK_EVENT,
@@ -286,8 +287,20 @@ pub(crate) enum Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Protocol {
+    /// Engine.IO 4 and what stands on it.
     SocketIo,
+    /// Engine.IO 3 and what stands on it.
+    SocketIoV2,
     Websocket,
+}
+
+impl Protocol {
+    fn default_path(self) -> &'static str {
+        match self {
+            Self::SocketIo | Self::SocketIoV2 => "/socket.io/",
+            Self::Websocket => "/",
+        }
+    }
 }
 
 impl From<options::Transport> for Transport {
@@ -304,6 +317,7 @@ impl From<options::Protocol> for Protocol {
     fn from(protocol: options::Protocol) -> Self {
         match protocol {
             options::Protocol::SocketIo => Self::SocketIo,
+            options::Protocol::SocketIoV2 => Self::SocketIoV2,
             options::Protocol::Websocket => Self::Websocket,
         }
     }
@@ -462,8 +476,23 @@ pub(crate) mod tests {
         assert!(refused("echo --namespace /a,b").contains("commas"));
         assert!(refused("echo --event=").contains("needs a name"));
         assert!(refused("echo --protocol websocket --binary").contains("attachment"));
-        assert!(refused("echo --protocol websocket --transport polling").contains("plain"));
+        assert!(refused("echo --protocol websocket --transport polling").contains("polling"));
         assert!(refused("rooms --protocol websocket").contains("rooms are joined"));
+        assert!(refused("ack --protocol websocket").contains("acknowledgements"));
+        assert!(refused("mixed --protocol websocket").contains("told apart"));
+        assert!(refused("idle --protocol websocket --namespace /a").contains("--namespace"));
+        assert!(refused("echo --protocol websocket --event a").contains("--event"));
+    }
+
+    #[test]
+    fn every_protocol_has_a_path_of_its_own() {
+        assert_eq!(plan("idle").path, "/socket.io/");
+        assert_eq!(plan("idle --protocol websocket").path, "/");
+        assert_eq!(plan("idle --protocol websocket --path /ws").path, "/ws");
+        let plan = plan("rooms --protocol socket-io-v2 --transport upgrade --binary");
+        assert_eq!((plan.path.as_str(), plan.protocol), ("/socket.io/", Protocol::SocketIoV2));
+        let json = serde_json::to_value(&plan).expect("JSON");
+        assert_eq!(json["protocol"], "socket-io-v2");
     }
 
     #[test]

@@ -8,10 +8,14 @@
 //! ```
 
 mod answer;
+mod body;
+mod dialect;
 mod frame;
 mod opened;
 mod polling;
 mod upgrade;
+#[cfg(test)]
+mod v2_tests;
 mod websocket;
 
 use std::fmt;
@@ -19,10 +23,11 @@ use std::time::Duration;
 
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use super::plan::{Plan, Protocol, Transport};
+use super::plan::Transport;
 use polling::Polling;
 use websocket::Websocket;
 
+pub(crate) use dialect::Dialect;
 pub(crate) use frame::MESSAGE_BYTES_MAX;
 
 /// One client.
@@ -61,8 +66,8 @@ pub(crate) enum Output {
 /// What a client was told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
-    /// There is a session, whose server may be silent for so long; nothing is no limit.
-    Opened(Duration),
+    /// There is a session, which is kept alive like this.
+    Opened(Heartbeat),
     /// The namespace has let it in; a client that upgrades is upgraded too.
     Connected,
     /// The namespace has let it in, but its upgrade was refused: it stays on long-polling.
@@ -73,6 +78,17 @@ pub(crate) enum Event<'a> {
     Attachment(&'a [u8]),
     /// A ping, which was answered.
     Ping,
+    /// The answer to a ping.
+    Pong,
+}
+
+/// How a session is kept alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heartbeat {
+    /// How long the server may be silent; nothing is no limit.
+    pub(crate) patience: Duration,
+    /// How long after a pong the client pings, where that is its part.
+    pub(crate) ping_after: Option<Duration>,
 }
 
 /// Why a client's session or attempt ended.
@@ -93,39 +109,8 @@ pub(crate) enum Ending {
     BadPacket,
     TooLarge,
     TimedOut,
-    /// No ping came in the time that the server has named itself.
+    /// No ping or pong came in the time that the server has named itself.
     Silent,
-}
-
-/// What all clients of a run say alike, made once.
-#[derive(Debug)]
-pub(crate) struct Dialect {
-    pub(crate) protocol: Protocol,
-    pub(crate) transport: Transport,
-    /// Host and port, as the `Host` header has it.
-    pub(crate) host: String,
-    /// Path and the beginning of the query, as in `/socket.io/?EIO=4`.
-    pub(crate) target: String,
-    /// As in `/chat,`; empty for the namespace `/`.
-    pub(crate) namespace: String,
-}
-
-impl Dialect {
-    pub(crate) fn new(plan: &Plan, host: &str) -> Self {
-        let target = match plan.protocol {
-            Protocol::SocketIo => {
-                let separator = if plan.path.contains('?') { '&' } else { '?' };
-                format!("{}{separator}EIO=4", plan.path)
-            }
-            Protocol::Websocket => plan.path.clone(),
-        };
-        let namespace = match plan.namespace.as_str() {
-            "/" => String::new(),
-            namespace => format!("{namespace},"),
-        };
-        let Plan { protocol, transport, .. } = *plan;
-        Self { protocol, transport, host: host.to_owned(), target, namespace }
-    }
 }
 
 impl Client {
@@ -221,6 +206,14 @@ impl Client {
         }
     }
 
+    /// Asks the server whether it is there.
+    pub(crate) fn ping(&mut self, dialect: &Dialect, outputs: &mut Vec<Output>) {
+        match &mut self.machine {
+            Machine::Websocket(websocket) => websocket.ping(outputs),
+            Machine::Polling(polling) => polling.ping(dialect, outputs),
+        }
+    }
+
     /// Bytes of packets that wait for their turn here, before any connection has them.
     pub(crate) fn waiting_bytes(&self) -> usize {
         match &self.machine {
@@ -250,7 +243,7 @@ impl fmt::Display for Ending {
             Self::BadFrame => f.write_str("sent a broken WebSocket frame"),
             Self::BadPacket => f.write_str("sent a broken packet"),
             Self::TooLarge => f.write_str("sent a message that is too large"),
-            Self::Silent => f.write_str("stopped sending pings"),
+            Self::Silent => f.write_str("stopped its heartbeat"),
             Self::TimedOut => f.write_str("took too long to connect"),
         }
     }
@@ -262,6 +255,7 @@ const BINARY: OpCode = OpCode::Data(Data::Binary);
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::bench::plan::Protocol;
 
     /// A client whose outputs are written out as text, such as `open main` or `main GET ..`, and
     /// which gets its input byte by byte.
@@ -272,12 +266,21 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn dialect(transport: Transport, namespace: &str) -> Dialect {
+        dialect_of(Protocol::SocketIo, transport, namespace)
+    }
+
+    pub(crate) fn dialect_v2(transport: Transport, namespace: &str) -> Dialect {
+        dialect_of(Protocol::SocketIoV2, transport, namespace)
+    }
+
+    fn dialect_of(protocol: Protocol, transport: Transport, namespace: &str) -> Dialect {
+        let eio = if protocol == Protocol::SocketIoV2 { 3 } else { 4 };
         let namespace = if namespace == "/" { String::new() } else { format!("{namespace},") };
         Dialect {
-            protocol: Protocol::SocketIo,
+            protocol,
             transport,
             host: "localhost:3000".to_owned(),
-            target: "/socket.io/?EIO=4".to_owned(),
+            target: format!("/socket.io/?EIO={eio}"),
             namespace,
         }
     }
@@ -342,6 +345,12 @@ pub(crate) mod tests {
             assert_eq!(shown(&outputs), expected);
         }
 
+        pub(crate) fn ping(&mut self, expected: &[&str]) {
+            let mut outputs = Vec::new();
+            self.client.ping(&self.dialect, &mut outputs);
+            assert_eq!(shown(&outputs), expected);
+        }
+
         /// HTTP as it is, anything else as a text frame; nothing may follow before the last byte.
         pub(crate) fn take(&mut self, lane: Lane, input: &str, expected: &[&str]) {
             if lane == Lane::Probe && !input.starts_with("HTTP") {
@@ -368,7 +377,10 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn failure(&mut self, lane: Lane, input: &str) -> Ending {
-            let input = input.as_bytes();
+            self.failure_of(lane, input.as_bytes())
+        }
+
+        pub(crate) fn failure_of(&mut self, lane: Lane, input: &[u8]) -> Ending {
             self.read(lane, input, &mut Vec::new()).expect_err("an ending")
         }
 
@@ -433,6 +445,7 @@ pub(crate) mod tests {
             Event::Packet(packet) => format!("packet {}", String::from_utf8_lossy(packet)),
             Event::Attachment(bytes) => format!("attachment {bytes:?}"),
             Event::Ping => "ping".to_owned(),
+            Event::Pong => "pong".to_owned(),
         })
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Ending;
+use super::{Dialect, Ending, Heartbeat};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,22 +30,39 @@ impl<'a> Opened<'a> {
         serde_json::from_slice(json).map_err(|_| Ending::BadPacket)
     }
 
-    /// How long the server may be silent before it counts as gone.
-    pub(super) fn patience(&self) -> Duration {
-        let milliseconds = u64::from(self.ping_interval) + u64::from(self.ping_timeout);
-        Duration::from_millis(milliseconds)
+    /// The server counts as gone when nothing was heard of it for both times together.
+    pub(super) fn heartbeat(&self, dialect: &Dialect) -> Heartbeat {
+        let interval = Duration::from_millis(self.ping_interval.into());
+        let timeout = Duration::from_millis(self.ping_timeout.into());
+        let is_ours = dialect.is_v2() && !interval.is_zero();
+        Heartbeat { patience: interval + timeout, ping_after: is_ours.then_some(interval) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::client::tests::{dialect, dialect_v2};
+    use crate::bench::plan::Transport;
 
     #[test]
     fn patience_is_the_interval_and_the_timeout() {
         let json = br#"{"sid":"x","pingInterval":25000,"pingTimeout":20000}"#;
-        assert_eq!(Opened::read(json).unwrap().patience(), Duration::from_secs(45));
-        assert_eq!(Opened::read(b"{\"sid\":\"x\"}").unwrap().patience(), Duration::ZERO);
+        let opened = Opened::read(json).unwrap();
+        let patience = Duration::from_secs(45);
+        let heartbeat = opened.heartbeat(&dialect(Transport::Websocket, "/"));
+        assert_eq!(heartbeat, Heartbeat { patience, ping_after: None });
+        let heartbeat = opened.heartbeat(&dialect_v2(Transport::Websocket, "/"));
+        let ping_after = Some(Duration::from_secs(25));
+        assert_eq!(heartbeat, Heartbeat { patience, ping_after });
+    }
+
+    #[test]
+    fn a_server_that_names_no_times_has_no_heartbeat() {
+        let opened = Opened::read(b"{\"sid\":\"x\"}").unwrap();
+        let none = Heartbeat { patience: Duration::ZERO, ping_after: None };
+        assert_eq!(opened.heartbeat(&dialect(Transport::Websocket, "/")), none);
+        assert_eq!(opened.heartbeat(&dialect_v2(Transport::Websocket, "/")), none);
         assert_eq!(Opened::read(b"[]").unwrap_err(), Ending::BadPacket);
     }
 }

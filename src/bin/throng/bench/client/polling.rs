@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::answer::{Answer, next_answer};
+use super::body::{Packet, Packets, SEPARATOR, content_type, framed};
 use super::opened::Opened;
 use super::upgrade::Upgrade;
 use super::websocket::Websocket;
@@ -30,7 +31,7 @@ pub(crate) struct Polling {
     pub(super) sid: String,
     /// What the server takes in one POST.
     body_bytes_max: usize,
-    /// Packets that wait for a POST, joined as in its body.
+    /// Packets that wait for a POST, with separators between them.
     pub(super) waiting: Vec<u8>,
     /// The body that is on its way.
     pub(super) posting: Vec<u8>,
@@ -178,6 +179,11 @@ impl Polling {
         self.post(dialect, outputs);
     }
 
+    pub(crate) fn ping(&mut self, dialect: &Dialect, outputs: &mut Vec<Output>) {
+        self.push(b'2', b"");
+        self.post(dialect, outputs);
+    }
+
     pub(crate) fn mask(&self) -> [u8; 4] {
         self.mask
     }
@@ -201,15 +207,20 @@ impl Polling {
         }
         let Some(answer) = next_answer(input)? else { return Ok(0) };
         let Answer { body, is_last, bytes } = answer;
-        for packet in body.split(|byte| *byte == SEPARATOR) {
-            self.handle_packet(dialect, packet, outputs, sink)?;
+        for packet in Packets::of(dialect, &body) {
+            match (packet?, self.stage) {
+                (Packet::Text(text), _) => self.handle_packet(dialect, text, outputs, sink)?,
+                (Packet::Attachment(bytes), Stage::Joined) => sink(Event::Attachment(&bytes)),
+                (Packet::Attachment(_), Stage::Joining) if dialect.is_v2() => {}
+                (Packet::Attachment(_), _) => return Err(Ending::BadPacket),
+            }
         }
         self.poll = Poll::Resting;
         if is_last {
             self.close_main(outputs);
         }
         if self.upgrade == Upgrade::Switching {
-            self.switch(outputs, sink);
+            self.switch(dialect, outputs, sink);
         } else {
             self.post(dialect, outputs);
             self.ask(dialect, outputs);
@@ -235,7 +246,7 @@ impl Polling {
             self.close_post(outputs);
         }
         if self.upgrade == Upgrade::Switching {
-            self.switch(outputs, sink);
+            self.switch(dialect, outputs, sink);
         } else {
             self.post(dialect, outputs);
         }
@@ -252,19 +263,17 @@ impl Polling {
         match (self.stage, packet) {
             (Stage::Joined, [b'4', b'1', ..]) => return Err(Ending::Disconnected),
             (Stage::Joined, [b'4', packet @ ..]) => sink(Event::Packet(packet)),
-            (Stage::Joined, [b'b', encoded @ ..]) => {
-                let attachment = STANDARD.decode(encoded).map_err(|_| Ending::BadPacket)?;
-                sink(Event::Attachment(&attachment));
-            }
             (Stage::Opening, [b'0', opened @ ..]) => {
                 self.handle_opened(dialect, opened, outputs, sink)?;
             }
-            (Stage::Joining, [b'4', b'0', ..]) => {
+            (Stage::Joining, [b'4', b'0', connect @ ..]) if dialect.lets_in(connect) => {
                 self.stage = Stage::Joined;
                 self.settle(sink);
             }
             (Stage::Joining, [b'4', b'4', ..]) => return Err(Ending::Refused),
-            (_, b"2") => {
+            (Stage::Joining, [b'4', b'0' | b'2' | b'5', ..]) if dialect.is_v2() => {}
+            (_, b"3") if dialect.is_v2() => sink(Event::Pong),
+            (_, b"2") if !dialect.is_v2() => {
                 self.push(b'3', b"");
                 sink(Event::Ping);
             }
@@ -288,9 +297,15 @@ impl Polling {
         }
         self.sid = format!("&sid={}", utf8_percent_encode(&opened.sid, &ESCAPED));
         self.body_bytes_max = opened.max_payload.filter(|bytes| *bytes > 0).unwrap_or(usize::MAX);
-        sink(Event::Opened(opened.patience()));
+        if dialect.is_v2() {
+            // With their lengths, packets take at most twice as much as with separators.
+            self.body_bytes_max /= 2;
+        }
+        sink(Event::Opened(opened.heartbeat(dialect)));
         self.stage = Stage::Joining;
-        self.push(b'4', format!("0{}", dialect.namespace).as_bytes());
+        if let Some(connect) = dialect.connect() {
+            self.push(b'4', connect.as_bytes());
+        }
         if dialect.transport == Transport::Upgrade {
             self.begin_upgrade(&opened.upgrades, outputs);
         }
@@ -331,17 +346,18 @@ impl Polling {
     /// or what waits.
     fn flush(&mut self, dialect: &Dialect, post: Post, outputs: &mut Vec<Output>) {
         if self.posting.is_empty() && self.upgrade != Upgrade::Switching {
-            self.posting = self.take_body();
+            self.posting = framed(dialect, self.take_body());
         }
         if self.posting.is_empty() {
             return;
         }
         let mut out = format!(
             "POST {}&transport=polling{} HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\n\
-             Content-Type: text/plain;charset=UTF-8\r\nContent-Length: {}\r\n\r\n",
+             Content-Type: {}\r\nContent-Length: {}\r\n\r\n",
             dialect.target,
             self.sid,
             dialect.host,
+            content_type(&self.posting),
             self.posting.len(),
         )
         .into_bytes();
@@ -395,8 +411,6 @@ impl Polling {
     }
 }
 
-/// Between the packets of a body.
-pub(super) const SEPARATOR: u8 = 0x1e;
 const SID_BYTES_MAX: usize = 1_024;
 /// What `encodeURIComponent` leaves as it is.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC

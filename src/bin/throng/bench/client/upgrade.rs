@@ -5,14 +5,13 @@
 //! probe > 2probe   < 3probe   (main < 6, no further GET)   probe > 5   main, post closed
 //! ```
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::body::{SEPARATOR, decoded};
 use super::frame::{Frame, next_frame, push_frame};
-use super::polling::{Poll, Polling, SEPARATOR, Stage};
+use super::polling::{Poll, Polling, Stage};
 use super::websocket::{Websocket, read_upgrade};
-use super::{BINARY, Dialect, Ending, Event, Lane, Output, TEXT};
+use super::{Dialect, Ending, Event, Lane, Output, TEXT};
 
 /// How far the upgrade of a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +63,7 @@ impl Polling {
         outputs: &mut Vec<Output>,
         sink: &mut impl FnMut(Event<'_>),
     ) -> usize {
-        if let Ok(taken) = self.read_probe(input, outputs, sink) {
+        if let Ok(taken) = self.read_probe(dialect, input, outputs, sink) {
             return taken;
         }
         outputs.push(Output::Close(Lane::Probe));
@@ -74,6 +73,7 @@ impl Polling {
 
     fn read_probe(
         &mut self,
+        dialect: &Dialect,
         input: &[u8],
         outputs: &mut Vec<Output>,
         sink: &mut impl FnMut(Event<'_>),
@@ -92,7 +92,7 @@ impl Polling {
             self.handle_probe_frame(&frame, outputs)?;
         }
         if self.upgrade == Upgrade::Switching {
-            self.switch(outputs, sink);
+            self.switch(dialect, outputs, sink);
         }
         Ok(taken)
     }
@@ -116,7 +116,12 @@ impl Polling {
     }
 
     /// Moves to the WebSocket with all that waits, as soon as nothing is on its way over HTTP.
-    pub(super) fn switch(&mut self, outputs: &mut Vec<Output>, sink: &mut impl FnMut(Event<'_>)) {
+    pub(super) fn switch(
+        &mut self,
+        dialect: &Dialect,
+        outputs: &mut Vec<Output>,
+        sink: &mut impl FnMut(Event<'_>),
+    ) {
         let is_polling = matches!(self.poll, Poll::Opening | Poll::Asked);
         if is_polling || !self.posting.is_empty() {
             return;
@@ -128,9 +133,7 @@ impl Polling {
         for packet in packets {
             match packet {
                 [b'b', encoded @ ..] => {
-                    // It was encoded here.
-                    let attachment = STANDARD.decode(encoded).unwrap_or_default();
-                    push_frame(&mut out, BINARY, self.mask, &attachment);
+                    dialect.push_attachment(&mut out, self.mask, &decoded(encoded));
                 }
                 packet => push_frame(&mut out, TEXT, self.mask, packet),
             }

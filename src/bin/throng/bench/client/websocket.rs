@@ -63,7 +63,7 @@ impl Websocket {
     /// The request for the upgrade; `sid` as in `&sid=..` for an existing session.
     pub(crate) fn request(dialect: &Dialect, sid: &str) -> Vec<u8> {
         let transport = match dialect.protocol {
-            Protocol::SocketIo => "&transport=websocket",
+            Protocol::SocketIo | Protocol::SocketIoV2 => "&transport=websocket",
             Protocol::Websocket => "",
         };
         format!(
@@ -111,7 +111,7 @@ impl Websocket {
     ) -> Vec<u8> {
         let mut out = Vec::with_capacity(packet.len() + attachment.map_or(0, <[u8]>::len) + 32);
         match dialect.protocol {
-            Protocol::SocketIo => {
+            Protocol::SocketIo | Protocol::SocketIoV2 => {
                 let mut message = Vec::with_capacity(packet.len() + 1);
                 message.push(b'4');
                 message.extend_from_slice(packet);
@@ -120,9 +120,13 @@ impl Websocket {
             Protocol::Websocket => push_frame(&mut out, TEXT, self.mask, packet),
         }
         if let Some(attachment) = attachment {
-            push_frame(&mut out, BINARY, self.mask, attachment);
+            dialect.push_attachment(&mut out, self.mask, attachment);
         }
         out
+    }
+
+    pub(crate) fn ping(&self, outputs: &mut Vec<Output>) {
+        self.reply(self.lane, TEXT, b"2", outputs);
     }
 
     fn handle_frame(
@@ -188,7 +192,7 @@ impl Websocket {
             return Ok(());
         }
         if opcode == BINARY {
-            sink(Event::Attachment(message));
+            sink(Event::Attachment(dialect.attachment(message)?));
             return Ok(());
         }
         match (self.stage, message) {
@@ -198,21 +202,25 @@ impl Websocket {
                 }
                 sink(Event::Packet(packet));
             }
-            (_, b"2") => {
+            (_, b"3") if dialect.is_v2() => sink(Event::Pong),
+            (_, b"2") if !dialect.is_v2() => {
                 self.reply(lane, TEXT, b"3", outputs);
                 sink(Event::Ping);
             }
             (Stage::Opening, [b'0', opened @ ..]) => {
-                sink(Event::Opened(Opened::read(opened)?.patience()));
+                sink(Event::Opened(Opened::read(opened)?.heartbeat(dialect)));
                 self.stage = Stage::Joining;
-                let connect = format!("40{}", dialect.namespace);
-                self.reply(lane, TEXT, connect.as_bytes(), outputs);
+                if let Some(connect) = dialect.connect() {
+                    let bytes = self.frames(dialect, connect.as_bytes(), None);
+                    outputs.push(Output::Write(lane, bytes));
+                }
             }
-            (Stage::Joining, [b'4', b'0', ..]) => {
+            (Stage::Joining, [b'4', b'0', connect @ ..]) if dialect.lets_in(connect) => {
                 self.stage = Stage::Joined;
                 sink(Event::Connected);
             }
             (Stage::Joining, [b'4', b'4', ..]) => return Err(Ending::Refused),
+            (Stage::Joining, [b'4', b'0' | b'2' | b'5', ..]) if dialect.is_v2() => {}
             (_, [b'1', ..]) => return Err(Ending::Disconnected),
             (_, b"6") => {}
             _ => return Err(Ending::BadPacket),

@@ -11,9 +11,9 @@ use mio::event::Event as Ready;
 use super::listening::{Heard, Stamp};
 use super::receiver::Received;
 use super::traffic::room_name;
-use super::{Crowd, Measure, Pulse, Sends, Stage, Temper, nanoseconds};
+use super::{Crowd, Measure, Pulse, Sends, Stage, Temper};
 use crate::bench::client::{Ending, Event, Lane};
-use crate::bench::plan::{ASK_EVENT, Pacing, Protocol};
+use crate::bench::plan::{ASK_EVENT, Pacing};
 
 impl Crowd {
     pub(super) fn handle_ready(&mut self, key: usize, ready: &Ready) {
@@ -104,7 +104,8 @@ impl Crowd {
             kept.extend_from_slice(bytes);
             &kept
         };
-        let (now_ns, pulse) = (self.clock.to_monotonic(stamp.user_ns), &mut member.pulse);
+        let now_ns = self.clock.to_monotonic(stamp.user_ns);
+        let (attempt, pulse, pings) = (member.attempt, &mut member.pulse, &mut self.pings);
         let (listening, cast, happened) = (&mut self.listening, &self.cast, &mut self.happened);
         let mut sink = |event: Event<'_>| match event {
             Event::Packet(message) | Event::Attachment(message) => {
@@ -119,10 +120,17 @@ impl Crowd {
             Event::NotUpgraded => happened.push(Happened::NotUpgraded),
             Event::Ping => {
                 listening.score.counts.pings += 1;
-                pulse.heard_ns = now_ns;
+                pulse.hear(now_ns);
             }
-            Event::Opened(patience) => {
-                *pulse = Pulse { heard_ns: now_ns, patience_ns: nanoseconds(patience) };
+            Event::Pong => {
+                if pulse.hear_answer(now_ns) {
+                    listening.score.counts.pings += 1;
+                    pings.schedule(pulse, client, attempt);
+                }
+            }
+            Event::Opened(heartbeat) => {
+                *pulse = Pulse::new(now_ns, heartbeat);
+                pings.schedule(pulse, client, attempt);
             }
         };
         let outputs = &mut self.outputs;
@@ -233,7 +241,7 @@ impl Crowd {
         let room = self.cast.room_of(self.client_of(index));
         let Some(member) = self.members.get_mut(index) else { return };
         match room {
-            Some(room) if self.part.plan.protocol == Protocol::SocketIo => {
+            Some(room) => {
                 member.stage = Stage::Entering;
                 let namespace = &self.dialect.namespace;
                 let join = format!("2{namespace}[\"join\",\"{}\"]", room_name(room));
@@ -245,7 +253,7 @@ impl Crowd {
                 }
                 self.perform(index);
             }
-            _ => self.become_present(index),
+            None => self.become_present(index),
         }
     }
 

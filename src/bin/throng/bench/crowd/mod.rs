@@ -12,6 +12,7 @@ mod connects;
 mod input;
 mod links;
 mod listening;
+mod pulse;
 mod receiver;
 #[cfg(test)]
 mod recorded;
@@ -30,6 +31,7 @@ use connects::{Attempt, Connects};
 use input::Happened;
 use links::{Links, TIMER, WAKER};
 use listening::Listening;
+use pulse::{Ping, Pings, Pulse};
 use receiver::Receiver;
 use traffic::Traffic;
 
@@ -52,6 +54,7 @@ pub(crate) struct Crowd {
     links: Links,
     members: Vec<Member>,
     connects: Connects,
+    pings: Pings,
     traffic: Traffic,
     listening: Listening,
     outputs: Vec<Output>,
@@ -82,14 +85,6 @@ struct Member {
     /// Tells the ways in apart.
     attempt: u32,
     pulse: Pulse,
-}
-
-/// When a client heard of its server, and for how long it may not.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pulse {
-    heard_ns: u64,
-    /// Nothing is no limit.
-    patience_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +154,7 @@ impl Crowd {
         let timeout_ns = nanoseconds_of(plan.connect_timeout_seconds);
         Ok(Self {
             connects: Connects::new(None, plan.at_once, timeout_ns),
+            pings: Pings::default(),
             traffic: Traffic::new(&part, &cast, &dialect.namespace),
             listening: Listening::new(part.run, plan, clients, &cast),
             cast,
@@ -293,6 +289,7 @@ impl Crowd {
     fn next_at(&self) -> u64 {
         self.connects
             .next_at()
+            .min(self.pings.next_at())
             .min(self.traffic.next_send_at())
             .min(self.traffic.next_departure_at())
             .min(self.telling.progress_ns)

@@ -8,7 +8,7 @@ use std::io;
 
 use super::listening::run_of;
 use super::{
-    Attempt, Crowd, Lane, Measure, MeasuredCpu, Output, Pulse, Sends, Stage, Temper, nanoseconds_of,
+    Attempt, Crowd, Lane, Measure, MeasuredCpu, Output, Ping, Sends, Stage, Temper, nanoseconds_of,
 };
 use crate::bench::client::Ending;
 use crate::bench::plan::{Pacing, Scenario};
@@ -22,6 +22,10 @@ impl Crowd {
         }
         while let Some(attempt) = self.connects.next_expired(now) {
             self.expire(attempt);
+        }
+        for _ in 0..SENDS_PER_LOOK {
+            let Some(ping) = self.pings.next_due(now) else { break };
+            self.ping(ping);
         }
         // A schedule beyond what can be sent would never let anything be read, nor the run end.
         for _ in 0..SENDS_PER_LOOK {
@@ -246,13 +250,23 @@ impl Crowd {
         }
     }
 
-    /// A server that has sent no ping for too long is gone, whatever its connection says.
+    /// Where the protocol has clients ping, unless this one has gone.
+    fn ping(&mut self, ping: Ping) {
+        let index = self.index_of(ping.client);
+        let Some(member) = self.members.get_mut(index) else { return };
+        if member.attempt == ping.attempt && member.stage != Stage::Away {
+            member.pulse.ask();
+            member.client.ping(&self.dialect, &mut self.outputs);
+            self.perform(index);
+        }
+    }
+
+    /// A server of which no ping or pong was heard for too long is gone, whatever its connection
+    /// says.
     pub(super) fn leave_silent_servers(&mut self, now: u64) {
         for index in 0..self.members.len() {
             let Some(member) = self.members.get(index) else { return };
-            let Pulse { heard_ns, patience_ns } = member.pulse;
-            let is_silent = patience_ns > 0
-                && now.saturating_sub(heard_ns) > patience_ns.saturating_add(GRACE_NS);
+            let is_silent = member.pulse.is_silent(now, GRACE_NS);
             let client = self.client_of(index);
             // Who reads slowly may have pings that it has not read yet.
             let reads = self.cast.temper(client) != Temper::Slow;

@@ -51,12 +51,17 @@ fn open(rate: Option<f64>, spread: &str) -> String {
     format!("open loop: {rate} sends per second, {spread}")
 }
 
-fn transport(plan: &Plan) -> &'static str {
-    match (plan.protocol, plan.transport) {
-        (Protocol::Websocket, _) => "bare WebSocket",
-        (Protocol::SocketIo, Transport::Websocket) => "WebSocket",
-        (Protocol::SocketIo, Transport::Polling) => "polling",
-        (Protocol::SocketIo, Transport::Upgrade) => "polling, then WebSocket",
+/// What the clients speak, and over what.
+pub(crate) fn transport(plan: &Plan) -> String {
+    let transport = match plan.transport {
+        Transport::Websocket => "WebSocket",
+        Transport::Polling => "polling",
+        Transport::Upgrade => "polling, then WebSocket",
+    };
+    match plan.protocol {
+        Protocol::SocketIo => transport.to_owned(),
+        Protocol::SocketIoV2 => format!("{transport} (Socket.IO v2)"),
+        Protocol::Websocket => format!("bare {transport}"),
     }
 }
 
@@ -97,3 +102,21 @@ fn is_silent(scenario: &Scenario) -> bool {
 }
 
 const PEAK: &str = "finds a peak, hides waiting";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::plan::tests::plan;
+
+    #[test]
+    fn what_clients_speak_is_told_where_it_is_not_the_usual() {
+        let over = |options: &str| transport(&plan(&format!("echo {options}")));
+        assert_eq!(over("--transport polling"), "polling");
+        assert_eq!(over("--protocol socket-io-v2"), "WebSocket (Socket.IO v2)");
+        assert_eq!(
+            over("--protocol socket-io-v2 --transport upgrade"),
+            "polling, then WebSocket (Socket.IO v2)"
+        );
+        assert_eq!(over("--protocol websocket"), "bare WebSocket");
+    }
+}

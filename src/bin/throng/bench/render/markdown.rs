@@ -86,6 +86,7 @@ pub(crate) fn footnotes(group: &Group<'_>, baseline: Option<&str>) -> Vec<String
     {
         notes.push(format!("× is the ratio to the median of {baseline}."));
     }
+    notes.extend(group.labels.iter().filter_map(|rounds| group.transport_note(rounds)));
     notes.extend(group.labels.iter().filter_map(Rounds::footnote));
     notes
 }

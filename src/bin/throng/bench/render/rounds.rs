@@ -76,6 +76,14 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// What a label's clients spoke, where it isn't what the title says.
+    pub(crate) fn transport_note(&self, rounds: &Rounds<'_>) -> Option<String> {
+        let report = rounds.valid.first().or_else(|| rounds.invalid.first())?;
+        let transport = describe::transport(&report.plan);
+        (transport != describe::transport(self.plan()))
+            .then(|| format!("{}: over {transport}.", rounds.label))
+    }
+
     /// The columns of its table: those of the scenario that any result has.
     pub(crate) fn figures(&self) -> Vec<Figure> {
         let figures = match self.search() {
@@ -121,7 +129,7 @@ impl<'a> Group<'a> {
             && ours.payload_bytes == theirs.payload_bytes
             && ours.binary == theirs.binary
             // The floor speaks bare WebSocket, whatever the transport of the others is called.
-            && (ours.transport == theirs.transport
+            && ((ours.transport, ours.protocol) == (theirs.transport, theirs.protocol)
                 || ours.protocol == Protocol::Websocket
                 || theirs.protocol == Protocol::Websocket)
     }
@@ -273,6 +281,26 @@ mod tests {
         assert!(rounds.footnote().unwrap().starts_with("a: 1 of 2 rounds INVALID"));
         assert_eq!(rounds.spread(Figure::Received).unwrap().rounds, 1);
         assert_eq!(groups[0].labels[1].label, "b");
+    }
+
+    #[test]
+    fn socket_io_v2_stands_apart_and_a_bare_websocket_is_told() {
+        let speaking = |label, protocol| {
+            let mut report = sample::broadcast(label, 1.0);
+            report.plan.protocol = protocol;
+            report
+        };
+        let reports = [
+            speaking("a", Protocol::SocketIo),
+            speaking("a", Protocol::SocketIoV2),
+            speaking("floor", Protocol::Websocket),
+        ];
+        let groups = groups(&reports);
+        assert_eq!(groups.len(), 2);
+        assert!(groups[1].title().contains("over WebSocket (Socket.IO v2)"));
+        let [usual, bare] = groups[0].labels.as_slice() else { panic!("two labels") };
+        assert_eq!(groups[0].transport_note(usual), None);
+        assert_eq!(groups[0].transport_note(bare).unwrap(), "floor: over bare WebSocket.");
     }
 
     #[test]
