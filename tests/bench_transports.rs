@@ -1,5 +1,5 @@
-//! The program's generator against the program's server, over each transport: everything that is
-//! sent arrives, once.
+//! The program's generator against the program's server, over each transport, and against a bare
+//! WebSocket of the library's: everything that is sent arrives, once.
 //!
 //! Figures of speed are no matter here, and neither is a verdict on a busy machine: counts are.
 //!
@@ -7,8 +7,13 @@
 //! throng serve --port 0        throng bench ack http://127.0.0.1:.. --transport upgrade --json -
 //! ```
 
+#[path = "../examples/scenarios/ws_echo.rs"]
+mod ws_echo;
+
 use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
 
 use serde_json::Value;
 
@@ -88,9 +93,49 @@ fn a_server_that_offers_no_upgrade_makes_the_run_invalid() {
     assert_eq!(count(&report, "/traffic/missing"), 0);
 }
 
+#[test]
+fn a_bare_websocket_echoes_what_it_is_asked() {
+    for options in [["--rate", "200"], ["--closed", "--in-flight=3"]] {
+        let (scenario, protocol) = ("echo", ["--protocol", "websocket"]);
+        let report = with_echo(|url| run_at(url, scenario, &[&protocol[..], &options].concat()));
+        assert_eq!(count(&report, "/traffic/expected"), count(&report, "/traffic/sent"));
+        assert_complete(&report, "websocket");
+    }
+}
+
+/// Has something done while a bare WebSocket echoes at a URL.
+fn with_echo(work: impl FnOnce(&str) -> Value) -> Value {
+    let (tell, told) = channel();
+    let serving = std::thread::spawn(move || {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut server = ws_echo::bind(address).expect("a port");
+        let url = format!("ws://{}", server.local_addresses()[0]);
+        tell.send((url, server.handle())).expect("somebody listens");
+        server.run().expect("it serves");
+    });
+    let (url, handle) = told.recv().expect("it tells where it listens");
+    let done = work(&url);
+    handle.close().expect("it is there");
+    serving.join().expect("it ends");
+    done
+}
+
 /// One run against a server of its own.
 fn run(scenario: &str, transport: &str, binary: bool, options: &[&str]) -> Value {
     Server::start(&[]).run(scenario, transport, binary, options)
+}
+
+fn run_at(url: &str, scenario: &str, options: &[&str]) -> Value {
+    let output = Command::new(PROGRAM)
+        .args(["bench", scenario, url, "--quiet", "--json", "-"])
+        .args(["--warmup", "100ms", "--duration", "400ms", "--clients"])
+        .arg(CLIENTS.to_string())
+        .args(options)
+        .output()
+        .expect("the program runs");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("no result, {error}: {}", String::from_utf8_lossy(&output.stderr))
+    })
 }
 
 fn assert_complete(report: &Value, transport: &str) {
@@ -141,17 +186,10 @@ impl Server {
     }
 
     fn run(&self, scenario: &str, transport: &str, binary: bool, options: &[&str]) -> Value {
-        let output = Command::new(PROGRAM)
-            .args(["bench", scenario, &self.url, "--transport", transport, "--quiet"])
-            .args(["--json", "-", "--warmup", "100ms", "--duration", "400ms", "--clients"])
-            .arg(CLIENTS.to_string())
-            .args(binary.then_some("--binary"))
-            .args(options)
-            .output()
-            .expect("the program runs");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-            panic!("no result, {error}: {}", String::from_utf8_lossy(&output.stderr))
-        })
+        let mut all = vec!["--transport", transport];
+        all.extend(binary.then_some("--binary"));
+        all.extend(options);
+        run_at(&self.url, scenario, &all)
     }
 }
 
