@@ -12,6 +12,7 @@ mod connections;
 mod counts;
 #[path = "../../src/bin/throng/bench/payload.rs"]
 mod payload;
+mod protocols;
 mod run;
 mod scenarios;
 mod server;

@@ -254,3 +254,44 @@ fn polling_delivers_and_upgrades() {
     assert_eq!(client.read(), "42[\"echo\",2]");
     assert_eq!(server.stop().upgraded, 1);
 }
+
+#[test]
+fn clients_of_engine_io_3_are_let_in_and_answered() {
+    let server = ScriptedServer::start(Script::new());
+    let stream = TcpStream::connect(server.address()).unwrap();
+    let url = format!("ws://{}/socket.io/?EIO=3&transport=websocket", server.address());
+    let mut client = Client { socket: tungstenite::client(url, stream).unwrap().0 };
+    assert!(client.read().starts_with("0{\"sid\""));
+    assert_eq!(client.read(), "40");
+    client.send("2");
+    assert_eq!(client.read(), "3");
+    client.send("40/news,");
+    assert_eq!(client.read(), "40/news,");
+    client.send("451-/news,[\"echo\",{\"_placeholder\":true,\"num\":0}]");
+    client.socket.send(Message::binary(vec![4, 1, 2, 3])).unwrap();
+    assert!(client.read().starts_with("451-/news,[\"echo\""));
+    assert_eq!(client.socket.read().unwrap().into_data(), [4, 1, 2, 3].as_slice());
+    let record = server.stop();
+    assert_eq!((record.joined, record.pings, record.pongs), (1, 1, 1));
+}
+
+#[test]
+fn a_bare_websocket_is_echoed_or_passed_on() {
+    for passes_on in [false, true] {
+        let script = if passes_on { Script::new().passes_on() } else { Script::new() };
+        let server = ScriptedServer::start(script);
+        let open = || {
+            let stream = TcpStream::connect(server.address()).unwrap();
+            let url = format!("ws://{}/any", server.address());
+            Client { socket: tungstenite::client(url, stream).unwrap().0 }
+        };
+        let (mut one, mut other) = (open(), open());
+        one.send("hello");
+        assert_eq!(one.read(), "hello");
+        other.send("world");
+        if passes_on {
+            assert_eq!(other.read(), "hello");
+        }
+        assert_eq!(other.read(), "world");
+    }
+}

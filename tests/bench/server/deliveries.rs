@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::engine::{Engine, wall_ns};
 use super::message::{Cut, Hold, Message, Outgoing};
 use super::packet::{ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT, Packet, array};
+use super::protocol::Protocol;
 use super::record::{Delivery, Event};
 use super::script::{Deed, Ending, Refusal};
 
@@ -32,17 +33,28 @@ impl Engine {
         }
     }
 
+    /// Into the first namespace of a session that asks for none.
+    pub(super) fn let_in(&mut self, id: u64) {
+        self.join_namespace(id, Packet::parse("0"));
+    }
+
     fn join_namespace(&mut self, id: u64, packet: Packet) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let refusal = session.refusal;
-        let reply = if refusal == Some(Refusal::Namespace) {
+        let mut reply = if refusal == Some(Refusal::Namespace) {
             Packet { kind: b'4', data: r#"{"message":"refused"}"#.to_owned(), ..packet }
         } else {
+            // With Engine.IO 3, the second that it is let into is the one that it has asked for.
+            self.record.joined += u64::from(session.namespace.is_none());
             session.namespace = Some(packet.namespace.clone());
-            self.record.joined += 1;
             Packet { kind: CONNECT, data: format!(r#"{{"sid":"socket-{id}"}}"#), ..packet }
         };
-        session.control(reply.text());
+        if session.protocol == Protocol::V3 && reply.kind == CONNECT {
+            reply.data.clear();
+        }
+        if session.protocol != Protocol::Bare {
+            session.control(reply.text());
+        }
         self.flush(id);
         if refusal == Some(Refusal::Eviction) {
             self.end(id, Ending::Frame);
@@ -75,6 +87,24 @@ impl Engine {
             }
             _ => (incoming.emit(arguments), vec![id]),
         };
+        self.pass_on(&name, read_ns, &packet.namespace, &message, recipients);
+    }
+
+    /// A message on a bare WebSocket.
+    pub(super) fn bare(&mut self, id: u64, text: &str) {
+        let read_ns = wall_ns();
+        let recipients = if self.script.passes_on { self.members("/", None) } else { vec![id] };
+        self.pass_on("bare", read_ns, "/", &Message::text(text), recipients);
+    }
+
+    fn pass_on(
+        &mut self,
+        name: &str,
+        read_ns: u64,
+        namespace: &str,
+        message: &Message,
+        recipients: Vec<u64>,
+    ) {
         let (mark, due) = (message.mark(), recipients.len() as u64);
         if mark.is_none() {
             // A question beside the run, such as whether a room is entered: answered, not counted.
@@ -83,11 +113,11 @@ impl Engine {
             }
             return;
         }
-        self.record.events.push(Event { name, mark, read_ns, due });
+        self.record.events.push(Event { name: name.to_owned(), mark, read_ns, due });
         // Nobody may be waiting for it.
         let _ = self.tell.send(());
         for recipient in &recipients {
-            self.deliver(*recipient, &message, &packet.namespace, &recipients);
+            self.deliver(*recipient, message, namespace, &recipients);
         }
     }
 

@@ -5,21 +5,22 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::SockRef;
 
-use super::message::{Cut, Outgoing};
+use super::connection::{Connection, Role};
 use super::packet::Packet;
+use super::protocol::{Part, Protocol};
 use super::record::Record;
 use super::script::{Ending, Refusal, Script};
-use super::session::{Heartbeat, Session, Transport, polling_body};
+use super::session::{Heartbeat, Session, Transport};
 use super::wire::{BINARY, CLOSE, FINAL, Frame, PING, PONG, Request, TEXT, frame};
 use super::wire::{response, switching};
 
@@ -37,24 +38,6 @@ pub(super) struct Engine {
     pub(super) record: Record,
     /// Hears of each event.
     pub(super) tell: Sender<()>,
-}
-
-#[derive(Debug)]
-struct Connection {
-    stream: TcpStream,
-    input: Vec<u8>,
-    output: Vec<u8>,
-    role: Role,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// Requests come.
-    Http,
-    /// Frames of this session come.
-    WebSocket(u64),
-    /// Whatever comes is left unanswered.
-    Deaf,
 }
 
 impl Engine {
@@ -114,8 +97,7 @@ impl Engine {
             self.connections_ever += 1;
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut stream, Token(number), interest).unwrap();
-            let (input, output) = (Vec::new(), Vec::new());
-            self.connections.insert(number, Connection { stream, input, output, role: Role::Http });
+            self.connections.insert(number, Connection::new(stream));
         }
     }
 
@@ -146,7 +128,7 @@ impl Engine {
     fn request(&mut self, number: usize, request: &Request) {
         let sid = request.parameter("sid").map(|sid| sid.parse::<u64>().unwrap());
         match (sid, &request.websocket_key) {
-            (None, key) => self.open(number, key.as_deref()),
+            (None, _) => self.open(number, request),
             (Some(session), Some(key)) => {
                 self.probe(number, session, key);
             }
@@ -155,9 +137,11 @@ impl Engine {
             }
             (Some(session), None) if request.is_post => {
                 self.respond(number, "200 OK", "ok");
-                let body = std::str::from_utf8(&request.body).unwrap();
-                for message in body.split('\u{1e}') {
-                    self.text_or_base64(session, message);
+                for part in self.protocol(session).parts(request) {
+                    match part {
+                        Part::Text(text) => self.text(session, &text),
+                        Part::Attachment(bytes) => self.attachment(session, bytes),
+                    }
                 }
             }
             (Some(session), None) => {
@@ -167,7 +151,10 @@ impl Engine {
                             session.transport = Transport::Polling(Some(number));
                         }
                         // Somebody who is about to upgrade has no more to ask for here.
-                        _ => self.respond(number, "200 OK", "6"),
+                        _ => {
+                            let body = session.protocol.text_body("6");
+                            self.connection(number).send(&response("200 OK", &body));
+                        }
                     }
                 }
             }
@@ -175,23 +162,28 @@ impl Engine {
     }
 
     /// A new session, or what the script has instead.
-    fn open(&mut self, number: usize, key: Option<&str>) {
+    fn open(&mut self, number: usize, request: &Request) {
         self.record.attempts += 1;
         let refusal = self.script.refusal(self.record.attempts);
         self.record.refused += u64::from(refusal.is_some());
         match refusal {
             Some(Refusal::Unavailable) => self.respond(number, "503 Service Unavailable", "full"),
             Some(Refusal::Silence) => self.connection(number).role = Role::Deaf,
-            Some(Refusal::Reset) => self.end_connection(number, Ending::Reset),
+            Some(Refusal::Reset) => {
+                let protocol = Protocol::of(request);
+                self.end_connection(number, protocol, Ending::Reset);
+            }
             Some(Refusal::Namespace | Refusal::Eviction) | None => {
-                self.open_session(number, key, refusal);
+                self.open_session(number, request, refusal);
             }
         }
     }
 
-    fn open_session(&mut self, number: usize, key: Option<&str>, refusal: Option<Refusal>) {
+    fn open_session(&mut self, number: usize, request: &Request, refusal: Option<Refusal>) {
         let id = self.sessions_ever;
         self.sessions_ever += 1;
+        let protocol = Protocol::of(request);
+        let key = &request.websocket_key;
         let (interval, timeout) = (self.script.ping_interval, self.script.ping_timeout);
         let upgrades = if key.is_some() { "" } else { "\"websocket\"" };
         let open = format!(
@@ -208,14 +200,21 @@ impl Engine {
         } else {
             Transport::Polling(Some(number))
         };
-        let heartbeat = if self.script.is_pulseless {
-            Heartbeat::Never
-        } else {
-            Heartbeat::PingAt(Instant::now() + interval)
+        let heartbeat = match protocol {
+            Protocol::V4 if !self.script.is_pulseless => {
+                Heartbeat::PingAt(Instant::now() + interval)
+            }
+            Protocol::V3 => Heartbeat::PingUntil(Instant::now() + interval + timeout),
+            Protocol::V4 | Protocol::Bare => Heartbeat::Never,
         };
-        let mut session = Session::new(transport, heartbeat, refusal);
-        session.control(open);
+        let mut session = Session::new(protocol, transport, heartbeat, refusal);
+        if protocol != Protocol::Bare {
+            session.control(open);
+        }
         self.sessions.insert(id, session);
+        if protocol != Protocol::V4 {
+            self.let_in(id);
+        }
         self.flush(id);
     }
 
@@ -233,12 +232,16 @@ impl Engine {
             TEXT => {
                 let text = String::from_utf8(frame_in.payload).unwrap();
                 match text.as_str() {
+                    text if self.protocol(session) == Protocol::Bare => self.bare(session, text),
                     "2probe" => self.probed(number, session),
                     "5" => self.upgraded(number, session),
                     text => self.text(session, text),
                 }
             }
-            BINARY => self.attachment(session, frame_in.payload),
+            BINARY => {
+                let bytes = self.protocol(session).attachment(frame_in.payload);
+                self.attachment(session, bytes);
+            }
             PING => self.connection(number).send(&frame(FINAL | PONG, &frame_in.payload)),
             CLOSE => {
                 self.connection(number).send(&frame(FINAL | CLOSE, &frame_in.payload));
@@ -253,7 +256,8 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(&session) else { return };
         if let Transport::Polling(Some(held)) = session.transport {
             session.transport = Transport::Polling(None);
-            self.respond(held, "200 OK", "6");
+            let body = session.protocol.text_body("6");
+            self.connection(held).send(&response("200 OK", &body));
         }
     }
 
@@ -263,24 +267,15 @@ impl Engine {
         self.record.upgraded += 1;
     }
 
-    fn text_or_base64(&mut self, session: u64, message: &str) {
-        use base64::Engine as _;
-        match message.strip_prefix('b') {
-            Some(base64) => {
-                let engine = base64::engine::general_purpose::STANDARD;
-                self.attachment(session, engine.decode(base64).unwrap());
-            }
-            None => self.text(session, message),
-        }
-    }
-
     /// One message of Engine.IO.
     fn text(&mut self, session: u64, message: &str) {
         match message.as_bytes().first() {
             Some(b'1') => self.end(session, Ending::Frame),
+            Some(b'2') => self.pinged(session),
             Some(b'3') => {
                 let interval = self.script.ping_interval;
                 let Some(session) = self.sessions.get_mut(&session) else { return };
+                assert_ne!(session.protocol, Protocol::V3, "pongs are the server's");
                 if let Heartbeat::PongUntil(_) = session.heartbeat {
                     session.heartbeat = Heartbeat::PingAt(Instant::now() + interval);
                     self.record.pongs += 1;
@@ -289,6 +284,24 @@ impl Engine {
             Some(b'4') => self.packet(session, Packet::parse(&message[1..])),
             _ => panic!("the generator sent {message:?}"),
         }
+    }
+
+    /// A client has asked whether anybody is there.
+    fn pinged(&mut self, id: u64) {
+        let until = Instant::now() + self.script.ping_interval + self.script.ping_timeout;
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        assert_eq!(session.protocol, Protocol::V3, "pings are the server's");
+        session.heartbeat = Heartbeat::PingUntil(until);
+        self.record.pings += 1;
+        if !self.script.is_pulseless {
+            session.control("3");
+            self.record.pongs += 1;
+            self.flush(id);
+        }
+    }
+
+    fn protocol(&self, session: u64) -> Protocol {
+        self.sessions.get(&session).map_or(Protocol::V4, |session| session.protocol)
     }
 
     fn attachment(&mut self, session: u64, bytes: Vec<u8>) {
@@ -310,7 +323,9 @@ impl Engine {
                     session.control("2");
                     self.record.pings += 1;
                 }
-                Heartbeat::PongUntil(until) if until <= now => late.push(*id),
+                Heartbeat::PongUntil(until) | Heartbeat::PingUntil(until) if until <= now => {
+                    late.push(*id);
+                }
                 _ => {}
             }
         }
@@ -345,11 +360,11 @@ impl Engine {
             }
             let before = wall_ns();
             if let Transport::WebSocket(_) = session.transport {
-                connection.send_frames(&ready);
+                connection.send_frames(session.protocol, &ready);
             } else {
                 session.transport = Transport::Polling(None);
                 let messages: Vec<_> = ready.iter().map(|one| one.message.clone()).collect();
-                connection.send(&response("200 OK", &polling_body(&messages)));
+                connection.send(&response("200 OK", &session.protocol.body(&messages)));
             }
             let written = connection.output.is_empty().then(|| (before, wall_ns()));
             for delivery in ready.iter().filter_map(|one| one.delivery) {
@@ -359,7 +374,7 @@ impl Engine {
     }
 
     fn respond(&mut self, number: usize, status: &str, body: &str) {
-        self.connection(number).send(&response(status, body));
+        self.connection(number).send(&response(status, body.as_bytes()));
     }
 
     fn connection(&mut self, number: usize) -> &mut Connection {
@@ -370,19 +385,19 @@ impl Engine {
     pub(super) fn end(&mut self, id: u64, ending: Ending) {
         if let Some(session) = self.sessions.remove(&id) {
             for number in session.connections() {
-                self.end_connection(number, ending);
+                self.end_connection(number, session.protocol, ending);
             }
         }
     }
 
-    fn end_connection(&mut self, number: usize, ending: Ending) {
+    fn end_connection(&mut self, number: usize, protocol: Protocol, ending: Ending) {
         let Some(mut connection) = self.connections.remove(&number) else { return };
         match (ending, connection.role) {
             (Ending::Frame, Role::WebSocket(_)) => {
                 connection.send(&frame(FINAL | CLOSE, &1001_u16.to_be_bytes()));
             }
             (Ending::EndOfFile, _) => {}
-            (Ending::Frame, _) => connection.send(&response("200 OK", "1")),
+            (Ending::Frame, _) => connection.send(&response("200 OK", &protocol.text_body("1"))),
             (Ending::Reset, _) => {
                 SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO)).unwrap();
             }
@@ -398,62 +413,6 @@ impl Engine {
         {
             self.sessions.remove(&id);
             self.record.gone += 1;
-        }
-    }
-}
-
-impl Connection {
-    /// Reads all there is; says whether more may come.
-    fn read(&mut self) -> bool {
-        let mut chunk = [0; 16_384];
-        loop {
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return false,
-                Ok(count) => self.input.extend_from_slice(&chunk[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return error.kind() == ErrorKind::WouldBlock,
-            }
-        }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.output.extend_from_slice(bytes);
-        self.write();
-    }
-
-    /// Writes what waits; a connection that broke is found when it is read.
-    fn write(&mut self) {
-        while !self.output.is_empty() {
-            match self.stream.write(&self.output) {
-                Ok(count) => drop(self.output.drain(..count)),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_) => self.output.clear(),
-            }
-        }
-    }
-
-    fn send_frames(&mut self, messages: &[Outgoing]) {
-        let mut bytes = Vec::new();
-        for one in messages {
-            let text = one.message.text.as_bytes();
-            if one.cut == Cut::Frames {
-                let (begin, end) = text.split_at(text.len() / 2);
-                bytes.extend(frame(TEXT, begin));
-                bytes.extend(frame(FINAL, end));
-            } else {
-                bytes.extend(frame(FINAL | TEXT, text));
-            }
-            if let Some(attachment) = &one.message.attachment {
-                bytes.extend(frame(FINAL | BINARY, attachment));
-            }
-        }
-        if messages.iter().any(|one| one.cut == Cut::Bytes) {
-            for byte in bytes {
-                self.send(&[byte]);
-            }
-        } else {
-            self.send(&bytes);
         }
     }
 }

@@ -61,8 +61,9 @@ impl Message {
     /// The string in the text that holds the mark; empty where there is none.
     fn payload_range(&self) -> std::ops::Range<usize> {
         let Some(from) = find(self.text.as_bytes(), 0) else { return 0..0 };
-        let length = self.text[from..].find('"').expect("a string ends");
-        from..from + length
+        // On a bare WebSocket nothing stands behind it.
+        let end = self.text[from..].find('"').map_or(self.text.len(), |length| from + length);
+        from..end
     }
 
     fn edit(&mut self, change: impl FnOnce(&mut Vec<u8>)) {

@@ -1,5 +1,6 @@
-//! A Socket.IO server with known behaviour: it speaks just enough for a load generator, does what
-//! a [`Script`] says wrong, and tells what it did.
+//! A Socket.IO server with known behaviour: it speaks just enough for a load generator, to clients
+//! of either version and on a bare WebSocket, does what a [`Script`] says wrong, and tells what it
+//! did.
 //!
 //! It is no server to serve with: one thread, a few hundred clients.
 //!
@@ -9,10 +10,12 @@
 //! let record = server.stop();
 //! ```
 
+mod connection;
 mod deliveries;
 mod engine;
 mod message;
 mod packet;
+mod protocol;
 mod record;
 mod script;
 mod session;

@@ -23,7 +23,7 @@ pub(crate) struct Record {
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) pings: u64,
     pub(crate) pongs: u64,
-    /// Sessions closed because they didn't answer a ping.
+    /// Sessions closed because they didn't answer a ping, or sent none where that is their part.
     pub(crate) pongs_missed: u64,
     /// Sessions that the script closed.
     pub(crate) closed: u64,

@@ -13,10 +13,12 @@ use std::time::Duration;
 pub(crate) struct Script {
     pub(crate) ping_interval: Duration,
     pub(crate) ping_timeout: Duration,
-    /// The heartbeat is promised and never comes.
+    /// The heartbeat is promised and never comes; who pings is not answered.
     pub(crate) is_pulseless: bool,
     /// The event that goes to all.
     pub(crate) broadcast_event: &'static str,
+    /// What comes on a bare WebSocket goes to all, and not just back.
+    pub(crate) passes_on: bool,
     faults: Vec<(When, Deed)>,
     refusals: Vec<(u64, Refusal)>,
 }
@@ -99,6 +101,7 @@ impl Script {
             ping_timeout: Duration::from_secs(20),
             is_pulseless: false,
             broadcast_event: "chat",
+            passes_on: false,
             faults: Vec::new(),
             refusals: Vec::new(),
         }
@@ -131,6 +134,11 @@ impl Script {
 
     pub(crate) fn broadcasts(mut self, event: &'static str) -> Self {
         self.broadcast_event = event;
+        self
+    }
+
+    pub(crate) fn passes_on(mut self) -> Self {
+        self.passes_on = true;
         self
     }
 

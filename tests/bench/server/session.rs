@@ -7,13 +7,15 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-use super::message::{Hold, Message, Outgoing};
+use super::message::{Hold, Outgoing};
 use super::packet::Packet;
+use super::protocol::Protocol;
 use super::script::Refusal;
 
 /// A session of Engine.IO, with the one socket it may have.
 #[derive(Debug)]
 pub(super) struct Session {
+    pub(super) protocol: Protocol,
     pub(super) transport: Transport,
     /// The connection that asks to take over.
     pub(super) probe: Option<usize>,
@@ -41,6 +43,8 @@ pub(super) enum Heartbeat {
     PingAt(Instant),
     /// The session ends then, unless a pong comes.
     PongUntil(Instant),
+    /// The session ends then, unless the client pings.
+    PingUntil(Instant),
     /// Nobody asks.
     Never,
 }
@@ -48,7 +52,7 @@ pub(super) enum Heartbeat {
 impl Heartbeat {
     pub(super) fn due(self) -> Option<Instant> {
         match self {
-            Self::PingAt(at) | Self::PongUntil(at) => Some(at),
+            Self::PingAt(at) | Self::PongUntil(at) | Self::PingUntil(at) => Some(at),
             Self::Never => None,
         }
     }
@@ -56,11 +60,13 @@ impl Heartbeat {
 
 impl Session {
     pub(super) fn new(
+        protocol: Protocol,
         transport: Transport,
         heartbeat: Heartbeat,
         refusal: Option<Refusal>,
     ) -> Self {
         Self {
+            protocol,
             transport,
             probe: None,
             namespace: None,
@@ -121,19 +127,4 @@ impl Session {
         };
         [current, self.probe].into_iter().flatten()
     }
-}
-
-/// As one body of long-polling holds them.
-pub(super) fn polling_body(messages: &[Message]) -> String {
-    let mut parts = Vec::new();
-    for message in messages {
-        parts.push(message.text.clone());
-        parts.extend(message.attachment.as_ref().map(|bytes| format!("b{}", encode(bytes))));
-    }
-    parts.join("\u{1e}")
-}
-
-fn encode(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -12,6 +12,8 @@ pub(super) struct Request {
     pub(super) is_post: bool,
     pub(super) target: String,
     pub(super) websocket_key: Option<String>,
+    /// Whether the body is no text.
+    pub(super) is_octets: bool,
     pub(super) body: Vec<u8>,
 }
 
@@ -32,6 +34,7 @@ impl Request {
             is_post: request.method == Some("POST"),
             target: request.path.unwrap().to_owned(),
             websocket_key: field("sec-websocket-key"),
+            is_octets: field("content-type").as_deref() == Some("application/octet-stream"),
             body,
         };
         input.drain(..head + length);
@@ -46,13 +49,9 @@ impl Request {
 }
 
 /// A response with a body, on a connection that stays.
-pub(super) fn response(status: &str, body: &str) -> Vec<u8> {
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Length: {}\r\n\
-         \r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+pub(super) fn response(status: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
 }
 
 /// The answer to the handshake of a WebSocket.
