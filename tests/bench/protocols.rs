@@ -2,7 +2,7 @@
 //! the same truth about it.
 //!
 //! ```text
-//! throng bench idle --protocol socket-io-v2     > 2  < 3  after each interval that the server named
+//! throng bench idle --protocol socket-io-v2     > 2  < 3  after each interval
 //! ```
 
 use std::time::Duration;

@@ -46,18 +46,18 @@ impl Plan {
 
     /// On a bare WebSocket there is nothing but messages.
     fn check_bare(&self) -> Result<(), PlanError> {
-        let what = match self.scenario {
-            Scenario::Rooms { .. } => "rooms are joined",
-            Scenario::Ack => "acknowledgements come",
+        let lack = match self.scenario {
+            Scenario::Rooms { .. } => "rooms",
+            Scenario::Ack => "acknowledgements, but echoes",
             // What is asked would go to everybody, or what is broadcast to nobody else.
-            Scenario::Mixed { .. } => "questions are told apart from broadcasts",
-            _ if self.transport != Transport::Websocket => "polling and its upgrade belong",
-            _ if self.binary => "--binary sends an attachment",
-            _ if self.namespace != "/" => "--namespace is joined",
-            _ if self.event != self.scenario.default_event() => "--event names what is sent",
+            Scenario::Mixed { .. } => "way to tell questions from broadcasts",
+            _ if self.transport != Transport::Websocket => "long-polling",
+            _ if self.binary => "attachments for --binary",
+            _ if self.namespace != "/" => "namespaces",
+            _ if self.event != self.scenario.default_event() => "events to name",
             _ => return Ok(()),
         };
-        Err(PlanError::Plain { what })
+        Err(PlanError::Bare { lack })
     }
 
     fn check_numbers(&self) -> Result<(), PlanError> {
@@ -188,7 +188,7 @@ pub(crate) enum PlanError {
     /// Several servers, and everybody is to hear one client.
     Servers,
     /// What only Socket.IO has was asked of a bare WebSocket.
-    Plain { what: &'static str },
+    Bare { lack: &'static str },
     /// A count or a time that must be above zero.
     Zero { option: &'static str },
     /// A rate that is not above zero, or not finite.
@@ -230,11 +230,8 @@ impl fmt::Display for PlanError {
                 "several servers can't share a broadcast: give one URL, or another scenario",
             ),
             Self::Event => f.write_str("--event needs a name"),
-            Self::Plain { what } => {
-                write!(
-                    f,
-                    "{what} with Socket.IO, not on a bare WebSocket: leave out --protocol websocket"
-                )
+            Self::Bare { lack } => {
+                write!(f, "a bare WebSocket has no {lack}: leave out --protocol websocket")
             }
             Self::Zero { option } => write!(f, "{option} must be above 0"),
             Self::Rate { option, rate } => {

@@ -476,12 +476,14 @@ pub(crate) mod tests {
         assert!(refused("echo --namespace /a,b").contains("commas"));
         assert!(refused("echo --event=").contains("needs a name"));
         assert!(refused("echo --protocol websocket --binary").contains("attachment"));
-        assert!(refused("echo --protocol websocket --transport polling").contains("polling"));
-        assert!(refused("rooms --protocol websocket").contains("rooms are joined"));
-        assert!(refused("ack --protocol websocket").contains("acknowledgements"));
-        assert!(refused("mixed --protocol websocket").contains("told apart"));
-        assert!(refused("idle --protocol websocket --namespace /a").contains("--namespace"));
-        assert!(refused("echo --protocol websocket --event a").contains("--event"));
+        assert!(
+            refused("echo --protocol websocket --transport polling").contains("no long-polling")
+        );
+        assert!(refused("rooms --protocol websocket").contains("no rooms"));
+        assert!(refused("ack --protocol websocket").contains("but echoes"));
+        assert!(refused("mixed --protocol websocket").contains("tell questions from"));
+        assert!(refused("idle --protocol websocket --namespace /a").contains("namespaces"));
+        assert!(refused("echo --protocol websocket --event a").contains("events to name"));
     }
 
     #[test]
