@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::engineio::{Close, DisconnectReason, Incoming, Sid, Transport};
+use crate::engineio::{Close, DisconnectReason, Incoming, Protocol, Sid, Transport};
 use crate::http::Request;
 use crate::message::Message;
 use crate::outbox::{Delivery, Lane};
@@ -169,6 +169,11 @@ impl<'a> Session<'a> {
     /// How it speaks at this moment; `None` once it has ended.
     pub fn transport(self) -> Option<Transport> {
         self.hub.state.borrow().engine.transport(self.key)
+    }
+
+    /// The revision of the protocol that it speaks; `None` once it has ended.
+    pub fn protocol(self) -> Option<Protocol> {
+        self.hub.state.borrow().engine.protocol(self.key)
     }
 
     /// Queues a text message.

@@ -122,7 +122,7 @@ pub use bare::{EngineApp, Session, SessionId, SessionMessage};
 pub use counters::{ReactorCounters, SocketCounters};
 pub use deadlines::Now;
 pub use endpoint::{WebSocket, WebSocketEvent};
-pub use engineio::{DisconnectReason, EngineCounters, Rejection, Transport};
+pub use engineio::{DisconnectReason, EngineCounters, Protocol, Rejection, Transport};
 pub use handle::{Handle, PostError};
 pub use outbox::Delivery;
 pub use reactor::net;

@@ -9,9 +9,14 @@
 //! | [`Form::WebSocket`] | `81 0f` then `42["chat","hi"]`; attachments follow as frames `82 ..` |
 //! | [`Form::WebSocketBase64`] | the same, attachments as text frames `b<base64>` |
 //! | [`Form::Polling`] | `42["chat","hi"]`; attachments follow as `0x1e b<base64>` |
+//! | [`Form::PollingV3`] | `15:42["chat","hi"]`; attachments follow as `<length>:b4<base64>` |
+//!
+//! The forms for clients of EIO 3 that differ are made in `v3`. A text frame is the same for all.
 //!
 //! Server frames are unmasked, so one frame serves everyone. A text message keeps one buffer for
 //! all its forms: the frame header is written into room left before the packet.
+
+mod v3;
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -19,6 +24,9 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+use v3::FormsV3;
+pub(crate) use v3::{push_binary_packet, push_counted};
 
 /// An immutable outgoing message; clone the [`Rc`] around it, never the message.
 #[derive(Debug)]
@@ -29,6 +37,8 @@ pub(crate) struct Message {
     websocket: OnceCell<Box<[u8]>>,
     websocket_base64: OnceCell<Box<[u8]>>,
     polling: OnceCell<Box<[u8]>>,
+    /// Boxed, since most messages never meet a client of EIO 3.
+    v3: OnceCell<Box<FormsV3>>,
     compress: bool,
 }
 
@@ -41,6 +51,27 @@ pub(crate) enum Form {
     WebSocketBase64,
     /// A piece of a long-polling payload, without separators at its ends.
     Polling,
+    /// [`Form::WebSocket`] for EIO 3: binary frames begin with the packet type.
+    WebSocketV3,
+    /// [`Form::WebSocketBase64`] for EIO 3: the packet type follows the `b`.
+    WebSocketBase64V3,
+    /// A piece of a payload of EIO 3 in text, each packet behind its length.
+    PollingV3,
+    /// A piece of a payload of EIO 3 in bytes, text and binary packets alike behind their lengths.
+    PollingBinaryV3,
+}
+
+impl Form {
+    /// Whether it is what clients of EIO 3 understand.
+    pub(crate) const fn is_v3(self) -> bool {
+        match self {
+            Self::WebSocket | Self::WebSocketBase64 | Self::Polling => false,
+            Self::WebSocketV3
+            | Self::WebSocketBase64V3
+            | Self::PollingV3
+            | Self::PollingBinaryV3 => true,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -76,6 +107,7 @@ impl Message {
             websocket: OnceCell::new(),
             websocket_base64: OnceCell::new(),
             polling: OnceCell::new(),
+            v3: OnceCell::new(),
             compress,
         }
     }
@@ -93,6 +125,11 @@ impl Message {
         &self.attachments
     }
 
+    /// Whether any of its packets is binary.
+    pub(crate) fn has_binary(&self) -> bool {
+        !self.attachments.is_empty() || matches!(self.head, Head::Binary { .. })
+    }
+
     /// Whether a polling answer that carries this message may be compressed.
     pub(crate) fn compress(&self) -> bool {
         self.compress
@@ -105,20 +142,28 @@ impl Message {
 
     /// The bytes of this message in one form, made at the first call and shared from then on.
     pub(crate) fn form(&self, form: Form) -> &[u8] {
-        match (&self.head, form) {
-            (Head::Text { buffer, frame_start }, Form::WebSocket | Form::WebSocketBase64)
-                if self.attachments.is_empty() =>
-            {
-                &buffer[usize::from(*frame_start)..]
+        if let Head::Text { buffer, frame_start } = &self.head
+            && self.attachments.is_empty()
+        {
+            match form {
+                Form::WebSocket
+                | Form::WebSocketBase64
+                | Form::WebSocketV3
+                | Form::WebSocketBase64V3 => return &buffer[usize::from(*frame_start)..],
+                Form::Polling => return &buffer[TEXT_START..],
+                Form::PollingV3 | Form::PollingBinaryV3 => {}
             }
-            (Head::Text { buffer, .. }, Form::Polling) if self.attachments.is_empty() => {
-                &buffer[TEXT_START..]
-            }
-            (_, Form::WebSocket) => self.websocket.get_or_init(|| self.frames(binary_frame)),
-            (_, Form::WebSocketBase64) => {
+        }
+        match form {
+            Form::WebSocket => self.websocket.get_or_init(|| self.frames(binary_frame)),
+            Form::WebSocketBase64 => {
                 self.websocket_base64.get_or_init(|| self.frames(base64_frame))
             }
-            (_, Form::Polling) => self.polling.get_or_init(|| self.polling_packets()),
+            Form::Polling => self.polling.get_or_init(|| self.polling_packets()),
+            Form::WebSocketV3
+            | Form::WebSocketBase64V3
+            | Form::PollingV3
+            | Form::PollingBinaryV3 => self.v3.get_or_init(Box::default).form(self, form),
         }
     }
 

@@ -55,7 +55,7 @@ fn a_handler_may_throw_out_others() {
             .of("/")
             .on("kick", |socket, id: String| {
                 let id: SocketId = id.parse().unwrap();
-                if let Some(other) = socket.namespace().socket(id) {
+                if let Some(other) = socket.namespace().socket(&id) {
                     other.disconnect_client();
                 }
                 socket.emit("kicked", ());
@@ -280,7 +280,7 @@ fn disconnects_in_chains_end() {
             // Each takes the next one along, deeper than handlers nest.
             let namespace = socket.namespace();
             let mut ids = namespace.all().local_sockets().into_iter();
-            if let Some(next) = ids.find_map(|id| namespace.socket(id)) {
+            if let Some(next) = ids.find_map(|id| namespace.socket(&id)) {
                 next.disconnect();
             }
         });

@@ -7,7 +7,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Options of Engine.IO (Engine.IO protocol v4); names and defaults are those of the reference.
+/// Options of Engine.IO (Engine.IO protocol v4, and v3 on demand); names and defaults are those of
+/// the reference.
 ///
 /// ```
 /// use throng::config::{EngineConfig, Transports};
@@ -38,6 +39,12 @@ pub struct EngineConfig {
     pub transports: Transports,
     /// Whether the handshake offers an upgrade from polling to WebSocket. `true`.
     pub allow_upgrades: bool,
+    /// Whether clients of the protocol's revision 3 get in, those of Socket.IO v1 and v2. Without
+    /// it they are answered 400 with code 5. `false`.
+    ///
+    /// Such a client is in `/` at once, and its socket there bears the session id as its id, as it
+    /// does in the reference: what is shown of it to others lets them take its session over.
+    pub allow_eio3: bool,
     /// Cross-origin sharing for browsers; none by default.
     pub cors: Option<Cors>,
     /// A cookie with the session id on polling handshakes; none by default.
@@ -66,6 +73,7 @@ impl Default for EngineConfig {
             payload_bytes_max: 1_000_000,
             transports: Transports::All,
             allow_upgrades: true,
+            allow_eio3: false,
             cors: None,
             cookie: None,
             websocket_origins: None,

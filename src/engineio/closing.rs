@@ -12,10 +12,10 @@
 use std::time::Duration;
 
 use super::context::Context;
-use super::output::{Frame, Output, PING_FRAME};
+use super::output::{Frame, Output};
 use super::polling::{Asker, CLOSE, NOOP, PollBody, Polling, Stage};
 use super::reason::DisconnectReason;
-use super::session::Session;
+use super::session::{Session, beat_frame};
 use super::transport::Channel;
 use crate::message::Form;
 use crate::outbox::Sink;
@@ -122,7 +122,7 @@ impl Session {
 
     /// Whether an open session has something for the next GET.
     fn has_waiting(&self, context: &Context<'_>) -> bool {
-        self.ping_behind.is_some() || !context.outboxes.is_empty(context.session)
+        self.beat_behind.is_some() || !context.outboxes.is_empty(context.session)
     }
 
     /// Carries out an ending; the session has been taken out of the engine already.
@@ -153,6 +153,7 @@ impl Session {
             Farewell::Discard => None,
             _ => self.take_payload(context),
         };
+        let form = self.protocol.payload_form();
         let Channel::Polling(Polling { get, post }) = &mut self.channel else { return };
         let post = post.take();
         if let Some(post) = &post
@@ -162,7 +163,7 @@ impl Session {
         }
         if let Some(asker) = get.take() {
             let farewell = if farewell == Farewell::Noop { NOOP } else { CLOSE };
-            let body = body.unwrap_or_else(|| PollBody::control(farewell));
+            let body = body.unwrap_or_else(|| PollBody::control(form, &[farewell]));
             let answer = asker.payload(body, context.shared);
             context.respond(asker.connection, answer);
         }
@@ -174,19 +175,19 @@ impl Session {
         }
     }
 
-    /// Hands what waits for a GET over to a WebSocket, up to a buffered ping and with it.
-    pub(crate) fn send_until_ping(
+    /// Hands what waits for a GET over to a WebSocket, up to a buffered ping (or pong) and with it.
+    pub(crate) fn send_until_beat(
         &mut self,
         connection: ConnectionKey,
         form: Form,
         context: &mut Context<'_>,
     ) {
-        let Some(behind) = self.ping_behind.take() else { return };
+        let Some(behind) = self.beat_behind.take() else { return };
         for _ in 0..behind {
             let Some(message) = context.outboxes.pop(context.session) else { break };
             context.send(connection, Frame::Message(message, form));
         }
-        context.send(connection, PING_FRAME);
+        context.send(connection, beat_frame(self.protocol));
     }
 }
 

@@ -7,7 +7,7 @@
 //! ```
 
 use super::reason::DisconnectReason;
-use super::transport::Transport;
+use super::transport::{Protocol, Transport};
 
 /// Counters of Engine.IO since the server started.
 ///
@@ -25,6 +25,8 @@ pub struct EngineCounters {
     pub opened_polling: u64,
     /// Sessions opened by a WebSocket handshake.
     pub opened_websocket: u64,
+    /// Sessions among those opened that speak EIO 3.
+    pub opened_v3: u64,
     /// Packets received on main transports, whatever their type.
     pub packets_received: u64,
     /// Packets that polling answers carried, and control packets sent as frames.
@@ -33,6 +35,8 @@ pub struct EngineCounters {
     pub pings: u64,
     /// Pongs received.
     pub pongs: u64,
+    /// Pings received from clients of EIO 3, and answered.
+    pub pings_received: u64,
     /// Polling requests that were answered with a payload.
     pub polls_answered: u64,
     /// Polling answers that were compressed.
@@ -62,7 +66,8 @@ impl EngineCounters {
         self.rejected.get(usize::from(code)).copied().unwrap_or(0)
     }
 
-    pub(crate) fn count_opened(&mut self, transport: Transport) {
+    pub(crate) fn count_opened(&mut self, transport: Transport, protocol: Protocol) {
+        self.opened_v3 += u64::from(protocol == Protocol::V3);
         match transport {
             Transport::Polling => self.opened_polling += 1,
             Transport::WebSocket => self.opened_websocket += 1,

@@ -13,6 +13,7 @@ use super::Engine;
 use super::heartbeat::Heartbeat;
 use super::output::{Frame, Output};
 use super::polling::{Asker, PollBody, Polling};
+use super::query::Query;
 use super::session::Session;
 use super::sid::Sid;
 use super::transport::{Channel, Protocol, Transport};
@@ -42,11 +43,17 @@ impl Engine {
         entropy: &mut dyn Entropy,
         outboxes: &mut Outboxes,
     ) -> SessionKey {
+        let query = Query::of(request);
+        let protocol = query.protocol();
         let channel = Channel::Polling(Polling::default());
-        let (session, sid) = self.open(now, channel, entropy, outboxes);
+        let (session, sid) = self.open(now, channel, protocol, entropy, outboxes);
+        if let Some(session) = self.sessions.get_mut(session.cast()) {
+            session.takes_bytes = !query.b64;
+        }
         let asker = Asker::new(connection, request, &self.shared.config);
         let packet = self.open_tails.packet(sid);
-        let mut response = asker.payload(PollBody::open(&packet), &mut self.shared);
+        let body = PollBody::open(protocol.payload_form(), &packet);
+        let mut response = asker.payload(body, &mut self.shared);
         if let Some(cookie) = &self.shared.config.cookie {
             response = response.header("Set-Cookie", set_cookie(cookie, sid));
         }
@@ -68,7 +75,8 @@ impl Engine {
         outboxes: &mut Outboxes,
     ) -> SessionKey {
         let channel = Channel::WebSocket { connection, form };
-        let (session, sid) = self.open(now, channel, entropy, outboxes);
+        let protocol = Protocol::of_form(form);
+        let (session, sid) = self.open(now, channel, protocol, entropy, outboxes);
         let frame = Frame::Owned(self.open_tails.frame(sid));
         self.shared.counters.packets_sent += 1;
         self.shared.outputs.push_back(Output::Send { connection, frame });
@@ -80,19 +88,24 @@ impl Engine {
         &mut self,
         now: Now,
         channel: Channel,
+        protocol: Protocol,
         entropy: &mut dyn Entropy,
         outboxes: &mut Outboxes,
     ) -> (SessionKey, Sid) {
         let sid = Sid::generate(entropy);
-        let heartbeat = Heartbeat::start(now.monotonic, &self.shared.config, entropy);
+        let config = &self.shared.config;
+        let heartbeat = match protocol {
+            Protocol::V3 => Heartbeat::listen(now.monotonic, config),
+            Protocol::V4 => Heartbeat::start(now.monotonic, config, entropy),
+        };
         let sink = match channel.websocket() {
             Some((connection, form)) => Sink::WebSocket(connection, form),
             None => Sink::Held,
         };
         let transport = channel.transport();
-        self.shared.counters.count_opened(transport);
+        self.shared.counters.count_opened(transport, protocol);
         self.shared.websocket_sessions += usize::from(transport == Transport::WebSocket);
-        let session = Session::new(sid, Protocol::V4, heartbeat, channel);
+        let session = Session::new(sid, protocol, heartbeat, channel);
         let key = self.sessions.insert(session).cast();
         let (sessions, hasher) = (&self.sessions, &self.hasher);
         self.index.insert_unique(hasher.hash_one(sid), key, |key| {

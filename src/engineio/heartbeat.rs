@@ -1,10 +1,12 @@
-//! The heartbeat of one session: the server pings, the client answers.
+//! The heartbeat of one session: the server pings, the client answers. In EIO 3 it is the client
+//! that pings, and the server only waits.
 //!
 //! It isn't a timer: it says when it wants to be looked at ([`Heartbeat::wake_at`]) and what is due
 //! then. A pong only writes a later moment down.
 //!
 //! ```text
-//! server: 2      client: 3
+//! EIO 4    server: 2      client: 3
+//! EIO 3    client: 2      server: 3
 //! ```
 
 use std::time::Duration;
@@ -22,6 +24,8 @@ pub(crate) enum Heartbeat {
     /// As [`Heartbeat::Asked`], and another packet has come since and restarted the time. That
     /// happens once per ping: a client that talks but never answers ends all the same.
     Heard { pong_until: Duration },
+    /// EIO 3: the client pings when it likes; without a ping by this moment the session ends.
+    Listening { ping_until: Duration },
 }
 
 /// What is due when a heartbeat is looked at.
@@ -31,7 +35,7 @@ pub(crate) enum Beat {
     Nothing,
     /// A ping; the time for its pong runs from now, or from when it was due just before.
     Ping,
-    /// The pong is overdue.
+    /// The pong is overdue, or the client's ping.
     TimedOut,
 }
 
@@ -49,18 +53,30 @@ impl Heartbeat {
         Self::Resting { ping_at: after(now, interval.saturating_sub(phase)) }
     }
 
+    /// EIO 3: the client has as long for its first ping as for each that follows.
+    pub(crate) fn listen(now: Duration, config: &EngineConfig) -> Self {
+        let patience = config.ping_interval.saturating_add(config.ping_timeout);
+        Self::Listening { ping_until: after(now, patience) }
+    }
+
     /// When [`Heartbeat::expire`] has something to say.
     pub(crate) const fn wake_at(self) -> Duration {
         match self {
             Self::Resting { ping_at: at }
             | Self::Asked { pong_until: at }
-            | Self::Heard { pong_until: at } => at,
+            | Self::Heard { pong_until: at }
+            | Self::Listening { ping_until: at } => at,
         }
     }
 
     /// A pong, asked for or not, restarts the interval.
     pub(crate) fn handle_pong(&mut self, now: Duration, config: &EngineConfig) {
         *self = Self::Resting { ping_at: after(now, config.ping_interval) };
+    }
+
+    /// A ping of a client of EIO 3.
+    pub(crate) fn handle_ping(&mut self, now: Duration, config: &EngineConfig) {
+        *self = Self::listen(now, config);
     }
 
     /// Any other packet: the first after a ping restarts the time for the pong.
@@ -73,8 +89,10 @@ impl Heartbeat {
     /// The upgrade ends the wait for a pong. The reference waits for nothing from then on; here
     /// another ping follows, so that a peer that vanished is still found out.
     pub(crate) fn handle_upgrade(&mut self, now: Duration, config: &EngineConfig) {
-        if !matches!(self, Self::Resting { .. }) {
-            self.handle_pong(now, config);
+        match self {
+            Self::Resting { .. } => {}
+            Self::Asked { .. } | Self::Heard { .. } => self.handle_pong(now, config),
+            Self::Listening { .. } => self.handle_ping(now, config),
         }
     }
 
@@ -91,7 +109,7 @@ impl Heartbeat {
                 *self = Self::Asked { pong_until: after(asked_at, config.ping_timeout) };
                 Beat::Ping
             }
-            Self::Asked { .. } | Self::Heard { .. } => Beat::TimedOut,
+            Self::Asked { .. } | Self::Heard { .. } | Self::Listening { .. } => Beat::TimedOut,
         }
     }
 }
@@ -162,6 +180,20 @@ mod tests {
         let mut heartbeat = Heartbeat::Resting { ping_at: Duration::from_secs(25) };
         assert_eq!(heartbeat.expire(Duration::from_secs(26), &config), Beat::Ping);
         assert_eq!(heartbeat.wake_at(), Duration::from_secs(46));
+    }
+
+    #[test]
+    fn whoever_pings_has_its_time_from_the_last_ping() {
+        let config = EngineConfig::default();
+        let at = Duration::from_secs;
+        let mut heartbeat = Heartbeat::listen(at(0), &config);
+        heartbeat.handle_packet(at(30), &config);
+        assert_eq!(heartbeat.expire(at(44), &config), Beat::Nothing);
+        heartbeat.handle_ping(at(44), &config);
+        assert_eq!(heartbeat.expire(at(88), &config), Beat::Nothing);
+        assert_eq!(heartbeat.expire(at(89), &config), Beat::TimedOut);
+        heartbeat.handle_upgrade(at(89), &config);
+        assert_eq!(heartbeat.wake_at(), at(89 + 45));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Engine.IO v4: sessions over long-polling and WebSocket, without input or output.
+//! Engine.IO: sessions over long-polling and WebSocket, without input or output. It speaks
+//! revision 4 of the protocol and, where that is allowed, revision 3.
 //!
 //! The [`Engine`] is told what happened (`handle_*`, with the moment) and answers in two ways: a
 //! message from a client is returned where it was found, borrowed; everything else is queued as an
@@ -34,6 +35,7 @@ mod cors;
 mod counters;
 mod handshake;
 mod heartbeat;
+mod jsonp;
 mod output;
 mod packet;
 mod payload;
@@ -59,7 +61,7 @@ pub use rejection::Rejection;
 pub(crate) use route::Route;
 pub(crate) use session::{Lost, PostStart};
 pub(crate) use sid::Sid;
-pub use transport::Transport;
+pub use transport::{Protocol, Transport};
 
 use closing::Ending;
 use context::{Context, Shared};
@@ -143,7 +145,7 @@ impl Engine {
             return PostStart::Refused;
         }
         let asker = Asker::new(connection, request, &self.shared.config);
-        let is_octet_stream = request.header("content-type") == Some("application/octet-stream");
+        let is_octet_stream = payload::is_octet_stream(request);
         self.visit(now, session, outboxes, |session, context| {
             session.handle_post(asker, is_octet_stream, context)
         })
@@ -384,6 +386,11 @@ impl Engine {
 
     pub(crate) fn transport(&self, session: SessionKey) -> Option<Transport> {
         self.session(session).map(|session| session.channel.transport())
+    }
+
+    /// The revision of the protocol that a session speaks.
+    pub(crate) fn protocol(&self, session: SessionKey) -> Option<Protocol> {
+        self.session(session).map(|session| session.protocol)
     }
 
     pub(crate) fn sid(&self, session: SessionKey) -> Option<Sid> {

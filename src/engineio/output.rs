@@ -65,5 +65,7 @@ impl Frame {
 
 /// `2`
 pub(crate) const PING_FRAME: Frame = Frame::Static(b"\x81\x012");
+/// `3`
+pub(crate) const PONG_FRAME: Frame = Frame::Static(b"\x81\x013");
 /// `3probe`
 pub(crate) const PROBE_FRAME: Frame = Frame::Static(b"\x81\x063probe");

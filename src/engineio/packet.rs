@@ -1,20 +1,23 @@
-//! The packets of Engine.IO v4 as they arrive, borrowed from what carried them.
+//! The packets of Engine.IO as they arrive, borrowed from what carried them.
 //!
 //! A text packet is a type digit and data; a binary frame is a message; `b` begins a message in
-//! base64. Packets on their way out are written where they are sent: all but messages are
-//! constants.
+//! base64. In EIO 3 bytes too begin with the type, and base64 with its digit. Packets on their way
+//! out are written where they are sent: all but messages are constants.
 //!
 //! | on the wire | packet |
 //! |---|---|
 //! | `2probe` | [`Packet::Ping`] with the data `probe` |
 //! | `42["chat","hi"]` | [`Packet::Message`] with the text `2["chat","hi"]` |
-//! | `bAQID` | [`Packet::Message`] with three bytes |
+//! | `bAQID`, in EIO 3 `b4AQID` | [`Packet::Message`] with three bytes |
+//! | `01 02 03`, in EIO 3 `04 01 02 03` | the same |
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+
+use super::transport::Protocol;
 
 /// One packet before it is decoded: a segment of a payload, or a message of a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(crate) enum RawPacket<'p> {
     Text(&'p str),
     /// A binary message.
     Binary(&'p [u8]),
+    /// Where a packet should be, the payload can't be read; it ends there.
+    Malformed,
 }
 
 /// A packet from a client.
@@ -58,22 +63,49 @@ pub(crate) enum Incoming<'p> {
 pub(crate) struct InvalidPacket;
 
 impl<'p> Packet<'p> {
-    pub(crate) fn decode(raw: RawPacket<'p>) -> Result<Self, InvalidPacket> {
+    pub(crate) fn decode(raw: RawPacket<'p>, protocol: Protocol) -> Result<Self, InvalidPacket> {
         let text = match raw {
-            RawPacket::Binary(bytes) => {
-                return Ok(Self::Message(Incoming::Binary(Cow::Borrowed(bytes))));
-            }
+            RawPacket::Binary(bytes) => return Self::decode_binary(bytes, protocol),
             RawPacket::Text(text) => text,
+            RawPacket::Malformed => return Err(InvalidPacket),
         };
+        let kind = text.as_bytes().first().copied();
         // An ASCII first byte is a whole character, so that the rest begins at a boundary.
         let data = text.get(1..).unwrap_or_default();
-        Ok(match text.as_bytes().first() {
-            Some(b'4') => Self::Message(Incoming::Text(data)),
-            Some(b'3') => Self::Pong,
-            Some(b'b') => Self::Message(Incoming::Binary(Cow::Owned(decode_base64(data)))),
+        match (kind, protocol) {
+            (Some(b'4'), _) => Ok(Self::Message(Incoming::Text(data))),
+            (Some(b'b'), Protocol::V4) => {
+                Ok(Self::Message(Incoming::Binary(Cow::Owned(decode_base64(data)))))
+            }
+            (Some(b'b'), Protocol::V3) => {
+                let (kind, base64) = data.split_at_checked(1).ok_or(InvalidPacket)?;
+                match kind {
+                    "4" => Ok(Self::Message(Incoming::Binary(Cow::Owned(decode_base64(base64))))),
+                    _ => Self::control(kind.as_bytes().first().copied(), ""),
+                }
+            }
+            (kind, _) => Self::control(kind, data),
+        }
+    }
+
+    fn decode_binary(bytes: &'p [u8], protocol: Protocol) -> Result<Self, InvalidPacket> {
+        let data = match (protocol, bytes) {
+            (Protocol::V4, data) | (Protocol::V3, [4, data @ ..]) => data,
+            (Protocol::V3, _) => {
+                let kind = bytes.first().and_then(|kind| kind.checked_add(b'0'));
+                return Self::control(kind, "");
+            }
+        };
+        Ok(Self::Message(Incoming::Binary(Cow::Borrowed(data))))
+    }
+
+    /// A packet that isn't a message, by its type digit.
+    fn control(kind: Option<u8>, data: &'p str) -> Result<Self, InvalidPacket> {
+        Ok(match kind {
             Some(b'0') => Self::Open,
             Some(b'1') => Self::Close,
             Some(b'2') => Self::Ping(data),
+            Some(b'3') => Self::Pong,
             Some(b'5') => Self::Upgrade,
             Some(b'6') => Self::Noop,
             _ => return Err(InvalidPacket),
@@ -114,7 +146,11 @@ mod tests {
     use super::*;
 
     fn decode(text: &str) -> Result<Packet<'_>, InvalidPacket> {
-        Packet::decode(RawPacket::Text(text))
+        Packet::decode(RawPacket::Text(text), Protocol::V4)
+    }
+
+    fn decode_v3(text: &str) -> Result<Packet<'_>, InvalidPacket> {
+        Packet::decode(RawPacket::Text(text), Protocol::V3)
     }
 
     fn binary(bytes: &[u8]) -> Packet<'static> {
@@ -151,5 +187,24 @@ mod tests {
         assert_eq!(decode("b A Q\nI!D"), Ok(binary(&[1, 2, 3])));
         assert_eq!(decode("bA"), Ok(binary(&[])));
         assert_eq!(decode("b\u{e9}"), Ok(binary(&[])));
+    }
+
+    #[test]
+    fn in_eio_3_bytes_have_a_type_as_well() {
+        assert_eq!(decode_v3("b4AQID"), Ok(binary(&[1, 2, 3])));
+        assert_eq!(decode_v3("b4"), Ok(binary(&[])));
+        assert_eq!(decode_v3("b2AQID"), Ok(Packet::Ping("")));
+        assert_eq!(decode_v3("4b"), Ok(Packet::Message(Incoming::Text("b"))));
+        for text in ["b", "bAQID", "b\u{e9}", "b7", "", "7"] {
+            assert_eq!(decode_v3(text), Err(InvalidPacket), "{text:?}");
+        }
+        let decode = |bytes| Packet::decode(RawPacket::Binary(bytes), Protocol::V3);
+        assert_eq!(decode(&[4, 1, 2]), Ok(binary(&[1, 2])));
+        assert_eq!(decode(&[4]), Ok(binary(&[])));
+        assert_eq!(decode(&[2, 7]), Ok(Packet::Ping("")));
+        for bytes in [&[][..], &[7], b"4", &[0xff, 4]] {
+            assert_eq!(decode(bytes), Err(InvalidPacket), "{bytes:?}");
+        }
+        assert_eq!(Packet::decode(RawPacket::Malformed, Protocol::V4), Err(InvalidPacket));
     }
 }

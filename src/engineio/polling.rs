@@ -13,9 +13,10 @@
 use super::compression::ContentCoding;
 use super::context::Shared;
 use super::cors;
+use super::jsonp;
 use crate::config::EngineConfig;
 use crate::http::{Request, Response};
-use crate::message::{Form, Message, SEPARATOR};
+use crate::message::{Form, Message, SEPARATOR, push_binary_packet, push_counted};
 use crate::slots::ConnectionKey;
 
 /// The requests of a polling session that wait for an answer.
@@ -49,8 +50,17 @@ pub(crate) struct Asker {
     pub(crate) connection: ConnectionKey,
     coding: ContentCoding,
     client: UserAgent,
+    /// What few requests have.
+    extras: Option<Box<Extras>>,
+}
+
+/// What few requests have that the answer needs to know.
+#[derive(Debug)]
+struct Extras {
     /// The origin to reflect.
     origin: Option<Box<str>>,
+    /// The script calls this function of those it has for JSONP.
+    jsonp: Option<Box<str>>,
 }
 
 /// What the answer needs to know of the browser.
@@ -70,16 +80,27 @@ impl Asker {
             }
             _ => UserAgent::Any,
         };
+        let origin = cors::reflected_origin(config.cors.as_ref(), request);
+        let jsonp = jsonp::callback(request);
+        let has_extras = origin.is_some() || jsonp.is_some();
         Self {
             connection,
             coding: ContentCoding::negotiate(request, config),
             client,
-            origin: cors::reflected_origin(config.cors.as_ref(), request),
+            extras: has_extras.then(|| Box::new(Extras { origin, jsonp })),
         }
     }
 
+    /// Whether the answer to a GET is a script, and therefore text.
+    pub(crate) fn is_jsonp(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.jsonp.is_some())
+    }
+
     /// The answer to a GET.
-    pub(crate) fn payload(&self, body: PollBody, shared: &mut Shared) -> Response {
+    pub(crate) fn payload(&self, mut body: PollBody, shared: &mut Shared) -> Response {
+        if let Some(callback) = self.extras.as_ref().and_then(|extras| extras.jsonp.as_deref()) {
+            body.bytes = jsonp::script(callback, &body.bytes);
+        }
         shared.counters.polls_answered += 1;
         shared.counters.packets_sent += u64::from(body.packets);
         let EngineConfig { compression_bytes_min: least, compression_bytes_max: most, .. } =
@@ -91,12 +112,13 @@ impl Asker {
             _ => None,
         };
         let response = self.with_cors(Response::new(200), &shared.config);
+        let content_type = body.content_type();
         let response = if let Some(coded) = coded {
             shared.counters.polls_compressed += 1;
-            let response = response.bytes(PAYLOAD_TYPE, coded);
+            let response = response.bytes(content_type, coded);
             response.header("Content-Encoding", self.coding.name())
         } else {
-            response.bytes(PAYLOAD_TYPE, body.bytes)
+            response.bytes(content_type, body.bytes)
         };
         self.with_common(response)
     }
@@ -114,7 +136,8 @@ impl Asker {
     }
 
     fn with_cors(&self, response: Response, config: &EngineConfig) -> Response {
-        cors::apply(response, config.cors.as_ref(), self.origin.as_deref())
+        let origin = self.extras.as_ref().and_then(|extras| extras.origin.as_deref());
+        cors::apply(response, config.cors.as_ref(), origin)
     }
 
     fn with_common(&self, response: Response) -> Response {
@@ -127,8 +150,10 @@ impl Asker {
 }
 
 /// The body of an answer to a GET, packet by packet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PollBody {
+    /// One of those for polling.
+    form: Form,
     bytes: Vec<u8>,
     packets: u32,
     compress: bool,
@@ -136,48 +161,68 @@ pub(crate) struct PollBody {
 
 impl PollBody {
     /// A body of the open packet, which counts as compressible like a message.
-    pub(crate) fn open(packet: &str) -> Self {
-        Self { bytes: packet.as_bytes().to_vec(), packets: 1, compress: true }
+    pub(crate) fn open(form: Form, packet: &str) -> Self {
+        Self { compress: true, ..Self::control(form, &[packet.as_bytes()]) }
     }
 
-    /// A body of one control packet, or of several with their separators.
-    pub(crate) fn control(packets: &[u8]) -> Self {
-        Self { bytes: packets.to_vec(), packets: 1, compress: false }
+    /// A body of control packets, which is sent as it is.
+    pub(crate) fn control(form: Form, packets: &[&[u8]]) -> Self {
+        let mut body = Self::with_capacity(form, 0);
+        for packet in packets {
+            body.push_text(packet);
+        }
+        body
     }
 
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), ..Self::default() }
+    pub(crate) fn with_capacity(form: Form, bytes: usize) -> Self {
+        Self { form, bytes: Vec::with_capacity(bytes), packets: 0, compress: false }
     }
 
     pub(crate) fn push_message(&mut self, message: &Message) {
         self.compress |= message.compress();
-        self.push(message.form(Form::Polling));
+        self.separate();
+        self.bytes.extend_from_slice(message.form(self.form));
     }
 
-    /// A ping counts as compressible, as in the reference: only closes and noops don't.
-    pub(crate) fn push_ping(&mut self) {
+    /// A ping, in EIO 3 a pong. It counts as compressible, as in the reference: only closes and
+    /// noops don't.
+    pub(crate) fn push_beat(&mut self) {
         self.compress = true;
-        self.push(PING);
+        self.push_text(if self.form.is_v3() { PONG } else { PING });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.packets == 0
     }
 
-    fn push(&mut self, packet: &[u8]) {
-        if self.packets > 0 {
+    fn content_type(&self) -> &'static str {
+        match self.form {
+            Form::PollingBinaryV3 => "application/octet-stream",
+            _ => "text/plain; charset=UTF-8",
+        }
+    }
+
+    fn push_text(&mut self, packet: &[u8]) {
+        self.separate();
+        match self.form {
+            Form::PollingBinaryV3 => push_binary_packet(&mut self.bytes, packet),
+            Form::PollingV3 => push_counted(&mut self.bytes, packet),
+            _ => self.bytes.extend_from_slice(packet),
+        }
+    }
+
+    /// Counts a packet, and separates it from those before, where lengths don't.
+    fn separate(&mut self) {
+        if self.packets > 0 && self.form == Form::Polling {
             self.bytes.push(SEPARATOR);
         }
-        self.bytes.extend_from_slice(packet);
         self.packets = self.packets.saturating_add(1);
     }
 }
 
 /// A packet that ends the session.
 pub(crate) const CLOSE: &[u8] = b"1";
-/// A packet that only ends a GET.
+/// A packet that only ends a GET. Before a close it answers the GET that finds the session closing.
 pub(crate) const NOOP: &[u8] = b"6";
-/// What a GET is answered that finds the session closing.
-pub(crate) const NOOP_AND_CLOSE: &[u8] = b"6\x1e1";
 const PING: &[u8] = b"2";
-const PAYLOAD_TYPE: &str = "text/plain; charset=UTF-8";
+const PONG: &[u8] = b"3";

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::transport::Protocol;
 use crate::http::Request;
 use crate::message::Form;
 
@@ -16,7 +17,8 @@ pub(crate) struct Query<'r> {
     /// An empty one is none.
     pub(crate) sid: Option<Cow<'r, str>>,
     pub(crate) eio: Option<Cow<'r, str>>,
-    b64: bool,
+    /// The client takes binary as base64 only.
+    pub(crate) b64: bool,
 }
 
 impl<'r> Query<'r> {
@@ -34,8 +36,18 @@ impl<'r> Query<'r> {
         query
     }
 
+    /// The revision of the protocol that is asked for.
+    pub(crate) fn protocol(&self) -> Protocol {
+        Protocol::of(self.eio.as_deref())
+    }
+
     /// The form of messages on a WebSocket that this query opened.
-    pub(crate) const fn websocket_form(&self) -> Form {
-        if self.b64 { Form::WebSocketBase64 } else { Form::WebSocket }
+    pub(crate) fn websocket_form(&self) -> Form {
+        match (self.protocol(), self.b64) {
+            (Protocol::V4, false) => Form::WebSocket,
+            (Protocol::V4, true) => Form::WebSocketBase64,
+            (Protocol::V3, false) => Form::WebSocketV3,
+            (Protocol::V3, true) => Form::WebSocketBase64V3,
+        }
     }
 }

@@ -89,12 +89,10 @@ impl Engine {
         if !is_upgrade && transport != previous {
             return Err(Rejection::TransportMismatch { transport, previous });
         }
-        if Protocol::of(query.eio.as_deref()) != Some(session.protocol) {
-            let protocol = Protocol::number_of(query.eio.as_deref());
-            return Err(Rejection::ProtocolMismatch {
-                protocol,
-                previous: session.protocol.number(),
-            });
+        let (protocol, previous) = (query.protocol(), session.protocol);
+        if protocol != previous {
+            let (protocol, previous) = (protocol.revision(), previous.revision());
+            return Err(Rejection::ProtocolMismatch { protocol, previous });
         }
         if is_upgrade {
             self.check_websocket_origin(request)?;
@@ -135,10 +133,12 @@ impl Engine {
         if self.len() >= self.sessions_max {
             return Err(Rejection::TooManySessions);
         }
-        let protocol = Protocol::of(query.eio.as_deref()).ok_or_else(|| {
-            let protocol = Protocol::number_of(query.eio.as_deref());
-            Rejection::UnsupportedProtocol { protocol }
-        });
+        let protocol = match query.protocol() {
+            Protocol::V3 if !self.config().allow_eio3 => {
+                Err(Rejection::UnsupportedProtocol { protocol: Protocol::V3.revision() })
+            }
+            protocol => Ok(protocol),
+        };
         Ok(Route::Open { transport, form: query.websocket_form(), protocol })
     }
 

@@ -14,13 +14,14 @@ use std::time::Duration;
 use super::closing::{Ending, Farewell, LINGER_TIMEOUT, Phase};
 use super::context::Context;
 use super::heartbeat::{Beat, Heartbeat};
-use super::output::{Output, PING_FRAME};
+use super::output::{Frame, Output, PING_FRAME, PONG_FRAME};
 use super::packet::{Incoming, Packet, RawPacket};
-use super::polling::{Asker, NOOP_AND_CLOSE, PollBody, Polling, Post, Stage};
+use super::polling::{Asker, CLOSE, NOOP, PollBody, Polling, Post, Stage};
 use super::reason::DisconnectReason;
 use super::sid::Sid;
 use super::transport::{Channel, Protocol};
 use super::upgrade::Probe;
+use crate::message::Form;
 use crate::outbox::Sink;
 use crate::slots::ConnectionKey;
 
@@ -34,8 +35,10 @@ pub(crate) struct Session {
     pub(crate) channel: Channel,
     /// A WebSocket that may take the place of the channel.
     pub(crate) probe: Option<Box<Probe>>,
-    /// A ping waits for a GET, behind this many messages.
-    pub(crate) ping_behind: Option<u32>,
+    /// A ping, in EIO 3 a pong, waits for a GET, behind this many messages.
+    pub(crate) beat_behind: Option<u32>,
+    /// EIO 3: the client takes polling payloads in bytes.
+    pub(crate) takes_bytes: bool,
     /// The deadline that was told last and hasn't come yet.
     armed_at: Option<Duration>,
 }
@@ -76,7 +79,8 @@ impl Session {
             heartbeat,
             channel,
             probe: None,
-            ping_behind: None,
+            beat_behind: None,
+            takes_bytes: false,
             armed_at: None,
         }
     }
@@ -110,7 +114,10 @@ impl Session {
                 Ok(())
             }
             Phase::Draining { reason } | Phase::Lingering { reason, .. } => {
-                self.answer_get(PollBody::control(NOOP_AND_CLOSE), context);
+                self.answer_get(
+                    PollBody::control(self.protocol.payload_form(), &[NOOP, CLOSE]),
+                    context,
+                );
                 Err(Ending::new(reason, Farewell::Close))
             }
         }
@@ -131,7 +138,7 @@ impl Session {
         if polling.post.is_some() {
             return Err(Ending::error("data request overlap from client").refusing(asker));
         }
-        if is_octet_stream {
+        if is_octet_stream && self.protocol == Protocol::V4 {
             return Err(Ending::error("invalid content").refusing(asker));
         }
         polling.post = Some(Box::new(Post { asker, stage: Stage::Receiving }));
@@ -173,7 +180,7 @@ impl Session {
         if !is_ours {
             return Ok(None);
         }
-        let packet = Packet::decode(raw);
+        let packet = Packet::decode(raw, self.protocol);
         // On a WebSocket a close packet means nothing: there the connection itself is closed.
         if packet == Ok(Packet::Close) && matches!(self.channel, Channel::Polling(_)) {
             return Err(Ending::new(DisconnectReason::TransportClose, Farewell::Noop));
@@ -193,11 +200,19 @@ impl Session {
         shared.counters.packets_received += 1;
         match packet {
             None => return Err(Ending::new(DisconnectReason::ParseError, Farewell::Close)),
-            Some(Packet::Ping(_)) => return Err(Ending::error("invalid heartbeat direction")),
-            Some(Packet::Pong) => {
+            Some(Packet::Ping(_)) if self.protocol == Protocol::V3 => {
+                shared.counters.pings_received += 1;
+                self.heartbeat.handle_ping(context.now, &shared.config);
+                self.send_beat(context);
+                return Ok(None);
+            }
+            Some(Packet::Pong) if self.protocol == Protocol::V4 => {
                 shared.counters.pongs += 1;
                 self.heartbeat.handle_pong(context.now, &shared.config);
                 return Ok(None);
+            }
+            Some(Packet::Ping(_) | Packet::Pong) => {
+                return Err(Ending::error("invalid heartbeat direction"));
             }
             _ => self.heartbeat.handle_packet(context.now, &shared.config),
         }
@@ -247,7 +262,8 @@ impl Session {
             Beat::Nothing => Ok(()),
             Beat::Ping => {
                 if self.phase == Phase::Open {
-                    self.send_ping(context);
+                    context.shared.counters.pings += 1;
+                    self.send_beat(context);
                 }
                 Ok(())
             }
@@ -284,18 +300,17 @@ impl Session {
         at
     }
 
-    /// A ping counts as sent even while there is no GET to carry it.
-    fn send_ping(&mut self, context: &mut Context<'_>) {
-        context.shared.counters.pings += 1;
+    /// Sends a ping, in EIO 3 a pong. It counts as sent even while there is no GET to carry it.
+    fn send_beat(&mut self, context: &mut Context<'_>) {
         if let Some((connection, _)) = self.channel.websocket() {
-            context.send(connection, PING_FRAME);
+            context.send(connection, beat_frame(self.protocol));
             return;
         }
-        // One that waits already is not doubled: only a client that sends pongs but no GET could
+        // One that waits already is not doubled: only a client that posts but never polls could
         // let them pile up.
-        if self.ping_behind.is_none() {
+        if self.beat_behind.is_none() {
             let waiting = context.outboxes.messages(context.session).count();
-            self.ping_behind = Some(u32::try_from(waiting).unwrap_or(u32::MAX));
+            self.beat_behind = Some(u32::try_from(waiting).unwrap_or(u32::MAX));
         }
         self.flush_poll(context);
     }
@@ -307,22 +322,39 @@ impl Session {
     /// All that waits for a GET, in order, removed from where it waited.
     pub(crate) fn take_payload(&mut self, context: &mut Context<'_>) -> Option<PollBody> {
         let session = context.session;
-        let ping_behind = self.ping_behind.take();
+        let form = self.payload_form(context);
+        let beat_behind = self.beat_behind.take();
         // A byte for each separator, as if the messages were 32 bytes: it only saves a growth.
         let bytes = context.outboxes.bytes(session);
-        let mut body = PollBody::with_capacity(bytes.saturating_add(bytes / 32));
+        let mut body = PollBody::with_capacity(form, bytes.saturating_add(bytes / 32));
         let mut messages = 0;
         while let Some(message) = context.outboxes.pop(session) {
-            if ping_behind == Some(messages) {
-                body.push_ping();
+            if beat_behind == Some(messages) {
+                body.push_beat();
             }
             body.push_message(&message);
             messages = messages.saturating_add(1);
         }
-        if ping_behind.is_some_and(|behind| behind >= messages) {
-            body.push_ping();
+        if beat_behind.is_some_and(|behind| behind >= messages) {
+            body.push_beat();
         }
         (!body.is_empty()).then_some(body)
+    }
+
+    /// The form of the next payload. In EIO 3 it is bytes where some of what waits is binary and
+    /// the client can read them.
+    fn payload_form(&self, context: &Context<'_>) -> Form {
+        let takes_bytes = self.takes_bytes
+            && self.protocol == Protocol::V3
+            && matches!(&self.channel, Channel::Polling(Polling { get: Some(get), .. })
+                if !get.is_jsonp());
+        if takes_bytes
+            && context.outboxes.messages(context.session).any(|message| message.has_binary())
+        {
+            Form::PollingBinaryV3
+        } else {
+            self.protocol.payload_form()
+        }
     }
 
     /// Answers the held GET; from then on messages wait for the next one.
@@ -368,6 +400,14 @@ impl Polling {
             return Err(Ending::error("data request connection closed prematurely"));
         }
         Ok(())
+    }
+}
+
+/// The server's half of the heartbeat, as a frame.
+pub(crate) const fn beat_frame(protocol: Protocol) -> Frame {
+    match protocol {
+        Protocol::V3 => PONG_FRAME,
+        Protocol::V4 => PING_FRAME,
     }
 }
 

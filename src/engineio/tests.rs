@@ -7,6 +7,7 @@ mod polling;
 mod random;
 mod rejections;
 mod upgrade;
+mod v3;
 mod websocket;
 
 use std::collections::BTreeMap;
@@ -70,21 +71,27 @@ impl Driver {
 
     /// Opens a polling session on connection 1 and forgets what that said.
     pub(super) fn open_polling(&mut self) -> SessionKey {
+        self.open_polling_with(&get(POLLING))
+    }
+
+    pub(super) fn open_polling_with(&mut self, request: &Request) -> SessionKey {
         let connection = self.connect();
-        let request = get(POLLING);
         let Self { engine, outboxes, entropy, .. } = self;
         let now = Now { monotonic: self.now, wall: self.now };
-        let session = engine.open_polling(now, connection, &request, &[], entropy, outboxes);
+        let session = engine.open_polling(now, connection, request, &[], entropy, outboxes);
         self.settle();
         self.events.clear();
         session
     }
 
     pub(super) fn open_websocket(&mut self) -> (SessionKey, ConnectionKey) {
+        self.open_websocket_as(Form::WebSocket)
+    }
+
+    pub(super) fn open_websocket_as(&mut self, form: Form) -> (SessionKey, ConnectionKey) {
         let connection = self.connect();
         let Self { engine, outboxes, entropy, .. } = self;
         let now = Now { monotonic: self.now, wall: self.now };
-        let form = Form::WebSocket;
         let session = engine.open_websocket(now, connection, form, entropy, outboxes);
         self.settle();
         self.events.clear();
@@ -130,12 +137,40 @@ impl Driver {
     }
 
     pub(super) fn post_body(&mut self, session: SessionKey, connection: ConnectionKey, body: &str) {
-        let mut payload = Payload::new(body.as_bytes().to_vec());
+        let protocol = self.engine.protocol(session).unwrap();
+        let mut payload = Payload::new(body.as_bytes().to_vec(), protocol);
         while let Some(packet) = payload.next_packet() {
             self.packet(session, connection, packet);
         }
         self.engine.finish_post(self.now(), session, connection, &mut self.outboxes);
         self.settle();
+    }
+
+    /// A whole POST with a query and a content type of its own.
+    pub(super) fn post_with(
+        &mut self,
+        session: SessionKey,
+        target: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> ConnectionKey {
+        let connection = self.connect();
+        let headers = [("Content-Type", content_type)];
+        let mut request = Request::for_tests("POST", target, &headers, "");
+        let now = self.now();
+        let start = self.engine.handle_post(now, session, connection, &request, &mut self.outboxes);
+        self.settle();
+        if start == PostStart::Refused {
+            return connection;
+        }
+        request.set_body(body.to_vec());
+        let mut payload = self.engine.payload(session, &mut request);
+        while let Some(packet) = payload.next_packet() {
+            self.packet(session, connection, packet);
+        }
+        self.engine.finish_post(self.now(), session, connection, &mut self.outboxes);
+        self.settle();
+        connection
     }
 
     pub(super) fn text(&mut self, session: SessionKey, connection: ConnectionKey, text: &str) {

@@ -12,7 +12,7 @@ use super::polling::Polling;
 use crate::message::Form;
 use crate::slots::ConnectionKey;
 
-/// The two transports of Engine.IO v4 over TCP (Engine.IO protocol v4, "Transports").
+/// The two transports of Engine.IO over TCP (Engine.IO protocol v4, "Transports").
 ///
 /// ```
 /// assert_eq!(throng::Transport::WebSocket.as_str(), "websocket");
@@ -43,27 +43,51 @@ impl fmt::Display for Transport {
 }
 
 /// The revision of the Engine.IO protocol that a session speaks, fixed by its handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+///
+/// Revision 3 is only spoken where [`EngineConfig::allow_eio3`] says so.
+///
+/// [`EngineConfig::allow_eio3`]: crate::config::EngineConfig::allow_eio3
+///
+/// ```
+/// use throng::Protocol;
+///
+/// assert_eq!(Protocol::V3.revision(), 3);
+/// assert!(Protocol::V3 < Protocol::V4);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// `EIO=3`, the revision of Socket.IO v1 and v2.
+    V3,
     /// `EIO=4`, the revision of Socket.IO v3 and later.
     V4,
 }
 
 impl Protocol {
-    /// The revision that a query asks for, if it is spoken here. What isn't `4` means 3.
-    pub(crate) fn of(eio: Option<&str>) -> Option<Self> {
-        (eio == Some("4")).then_some(Self::V4)
-    }
-
-    /// The revision that a query asks for, spoken here or not.
-    pub(crate) fn number_of(eio: Option<&str>) -> u8 {
-        if eio == Some("4") { 4 } else { 3 }
-    }
-
-    pub(crate) const fn number(self) -> u8 {
+    /// 3 or 4, as the query parameter `EIO` has it.
+    pub const fn revision(self) -> u8 {
         match self {
+            Self::V3 => 3,
             Self::V4 => 4,
         }
+    }
+
+    /// The revision that a query asks for. What isn't `4` means 3.
+    pub(crate) fn of(eio: Option<&str>) -> Self {
+        if eio == Some("4") { Self::V4 } else { Self::V3 }
+    }
+
+    /// The form of a polling payload without binary packets.
+    pub(crate) const fn payload_form(self) -> Form {
+        match self {
+            Self::V3 => Form::PollingV3,
+            Self::V4 => Form::Polling,
+        }
+    }
+
+    /// The revision whose clients understand this form.
+    pub(crate) const fn of_form(form: Form) -> Self {
+        if form.is_v3() { Self::V3 } else { Self::V4 }
     }
 }
 

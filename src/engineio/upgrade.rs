@@ -62,7 +62,7 @@ impl Session {
         context: &mut Context<'_>,
     ) -> Result<(), Ending> {
         let Some(probe) = &mut self.probe else { return Ok(()) };
-        match Packet::decode(raw) {
+        match Packet::decode(raw, self.protocol) {
             Ok(Packet::Ping("probe")) => {
                 probe.noop_at = Some(context.now.saturating_add(NOOP_INTERVAL));
                 let connection = probe.connection;
@@ -103,7 +103,8 @@ impl Session {
             probe.noop_at = Some(context.now.saturating_add(NOOP_INTERVAL));
             if self.has_get() {
                 let body = self.take_payload(context);
-                self.answer_get(body.unwrap_or_else(|| PollBody::control(NOOP)), context);
+                let noop = || PollBody::control(self.protocol.payload_form(), &[NOOP]);
+                self.answer_get(body.unwrap_or_else(noop), context);
             }
         }
     }
@@ -116,7 +117,7 @@ impl Session {
         self.leave_channel(context);
         self.channel = Channel::Upgraded { connection, form };
         self.heartbeat.handle_upgrade(context.now, &context.shared.config);
-        self.send_until_ping(connection, form, context);
+        self.send_until_beat(connection, form, context);
         match self.phase {
             Phase::Open => {
                 let session = context.session;
@@ -133,6 +134,7 @@ impl Session {
 
     /// Ends the connections of the transport that is left behind; what waits stays.
     fn leave_channel(&mut self, context: &mut Context<'_>) {
+        let form = self.protocol.payload_form();
         let polling = match &mut self.channel {
             Channel::Polling(polling) => polling,
             Channel::WebSocket { connection, .. } | Channel::Upgraded { connection, .. } => {
@@ -143,7 +145,7 @@ impl Session {
         };
         context.shared.websocket_sessions = context.shared.websocket_sessions.saturating_add(1);
         if let Some(asker) = polling.get.take() {
-            let answer = asker.payload(PollBody::control(CLOSE), context.shared);
+            let answer = asker.payload(PollBody::control(form, &[CLOSE]), context.shared);
             context.respond(asker.connection, answer);
         }
         if let Some(post) = polling.post.take() {

@@ -79,6 +79,13 @@ impl Builder {
         self
     }
 
+    /// Whether clients of Socket.IO v1 and v2 get in, which speak Engine.IO 3; not by default. See
+    /// [`EngineConfig::allow_eio3`](crate::config::EngineConfig::allow_eio3).
+    pub fn allow_eio3(mut self, allow: bool) -> Self {
+        self.config.engine.allow_eio3 = allow;
+        self
+    }
+
     /// Cross-origin sharing for browsers; none by default.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.config.engine.cors = Some(cors);

@@ -115,6 +115,7 @@ impl<N: Net> Server<N> {
                 let event = match packet {
                     RawPacket::Text(text) => WebSocketEvent::Text(text),
                     RawPacket::Binary(bytes) => WebSocketEvent::Binary(bytes),
+                    RawPacket::Malformed => return,
                 };
                 self.endpoints.handle(&self.hub, endpoint, key, event);
             }
@@ -162,7 +163,7 @@ impl<N: Net> Server<N> {
         session: SessionKey,
         mut request: Request,
     ) {
-        let payload = Payload::new(request.take_body());
+        let payload = self.hub.state.borrow().engine.payload(session, &mut request);
         let request = Rc::new(request);
         self.dispatch_post(PostWork { connection, session, payload, request });
     }

@@ -17,7 +17,8 @@ use super::adapter::{Emitted, Selection};
 use super::namespaces::NamespaceId;
 use super::payload::IntoArgs;
 use super::rooms::SocketKey;
-use super::socket::{Socket, SocketId, assert_not_reserved};
+use super::socket::{Socket, assert_not_reserved};
+use super::socket_id::SocketId;
 use super::{Hub, State};
 
 /// A broadcast in the making: its rooms, exceptions and flags, in any order, then `emit`.
@@ -109,8 +110,7 @@ impl<'a> BroadcastOperator<'a> {
     pub fn local_sockets(self) -> Vec<SocketId> {
         let state = &mut *self.hub.state.borrow_mut();
         let keys = state.select(self.namespace, &self.selection);
-        let entries = keys.into_iter().filter_map(|key| state.sockets.get(key));
-        entries.map(|entry| SocketId(entry.id)).collect()
+        keys.into_iter().filter_map(|key| state.sockets.id(key)).collect()
     }
 
     /// Puts the selected sockets into a room (or several).

@@ -119,13 +119,18 @@ impl Hub {
         if self.socket_in(session, namespace).is_ok() {
             return Err(Mistake::Protocol);
         }
-        self.connect_socket(session, namespace, payload);
+        let address = self.state.borrow().address(session, namespace);
+        self.connect_socket(session, address.namespace, address.auth(payload).as_deref());
         Ok(())
     }
 
     /// The connected socket of a client in a namespace.
     fn socket_in(&self, session: SessionKey, namespace: &str) -> Result<SocketKey, Mistake> {
         let state = self.state.borrow();
+        let namespace = match namespace {
+            "/" => namespace,
+            _ => state.address(session, namespace).namespace,
+        };
         let mut next = state.clients.get(session).and_then(|client| client.first_socket);
         while let Some(key) = next {
             let entry = state.sockets.get(key).ok_or(Mistake::Protocol)?;

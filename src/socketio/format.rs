@@ -48,8 +48,12 @@ impl Format {
         }
     }
 
-    /// Tells a client that it got the namespace: `{"sid":"..."}`.
-    pub(crate) fn encode_connect(&self, namespace: &str, payload_json: &str) -> Rc<Message> {
+    /// Tells a client that it got the namespace: `{"sid":"..."}`, to one of Socket.IO v2 nothing.
+    pub(crate) fn encode_connect(
+        &self,
+        namespace: &str,
+        payload_json: Option<&str>,
+    ) -> Rc<Message> {
         match self {
             Self::Json => packet::encode_connect(namespace, payload_json),
         }
@@ -64,6 +68,13 @@ impl Format {
     ) -> Rc<Message> {
         match self {
             Self::Json => packet::encode_connect_error(namespace, message, data_json),
+        }
+    }
+
+    /// Refuses a namespace to a client of Socket.IO v2, with any JSON, a text for the most part.
+    pub(crate) fn encode_refusal_v2(&self, namespace: &str, json: &str) -> Rc<Message> {
+        match self {
+            Self::Json => packet::encode_refusal_v2(namespace, json),
         }
     }
 

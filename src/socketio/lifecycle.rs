@@ -15,7 +15,7 @@ use super::socket::Socket;
 use super::sockets::{SocketEntry, SocketState};
 use super::{Hub, Opening, State, Timer};
 use crate::config::HandshakeRetention;
-use crate::engineio::{Close, DisconnectReason, Sid};
+use crate::engineio::{Close, DisconnectReason};
 use crate::outbox::Lane;
 use crate::slots::SessionKey;
 
@@ -26,14 +26,21 @@ enum Closed {
 }
 
 impl Hub {
-    /// A session has opened: from now on it has a client, who must join a namespace in time.
-    pub(crate) fn handle_open(&self, session: SessionKey, opening: Option<Opening>) {
-        let state = &mut *self.state.borrow_mut();
-        state.clients.insert(session, opening.map(Rc::new));
-        let at = state.now.monotonic.saturating_add(state.config.connect_timeout);
-        let deadline = state.timers.schedule(at, Timer::Connect(session));
-        if let Some(client) = state.clients.get_mut(session) {
-            client.connect_deadline = Some(deadline);
+    /// A session has opened: from now on it has a client, who must join a namespace in time. One
+    /// of EIO 3 asks for `/` by coming.
+    pub(crate) fn handle_open(self: &Rc<Self>, session: SessionKey, opening: Option<Opening>) {
+        let is_v2 = {
+            let state = &mut *self.state.borrow_mut();
+            state.clients.insert(session, opening.map(Rc::new));
+            let at = state.now.monotonic.saturating_add(state.config.connect_timeout);
+            let deadline = state.timers.schedule(at, Timer::Connect(session));
+            if let Some(client) = state.clients.get_mut(session) {
+                client.connect_deadline = Some(deadline);
+            }
+            state.is_v2(session)
+        };
+        if is_v2 {
+            self.connect_socket(session, "/", None);
         }
     }
 
@@ -97,10 +104,14 @@ impl Hub {
     ) {
         let Some(key) = self.insert_socket(session, namespace, payload) else { return };
         if let Err(refusal) = self.run_middlewares(session, key) {
-            let message =
-                self.format.encode_connect_error(namespace, refusal.message(), refusal.data_json());
             {
                 let state = &mut *self.state.borrow_mut();
+                let message = if let Some(json) = state.refusal_v2(session, &refusal) {
+                    self.format.encode_refusal_v2(namespace, &json)
+                } else {
+                    let (message, data) = (refusal.message(), refusal.data_json());
+                    self.format.encode_connect_error(namespace, message, data)
+                };
                 state.counters.refused += 1;
                 state.outboxes.push(session, &message, Lane::Soon);
             }
@@ -134,9 +145,10 @@ impl Hub {
             state.outboxes.push(session, &message, Lane::Soon);
             return None;
         };
+        let socket_id = state.new_socket_id(session, namespace);
         let client = state.clients.get_mut(session)?;
         let key = state.sockets.insert(SocketEntry {
-            id: Sid::generate(&mut *state.entropy),
+            id: socket_id,
             session,
             namespace: id,
             state: SocketState::Connecting,
@@ -186,7 +198,9 @@ impl Hub {
         {
             state.timers.cancel(deadline);
         }
-        let message = self.format.encode_connect(&namespace.name, &connect_payload(entry.id));
+        let (name, id) = (Rc::clone(&namespace.name), entry.id.clone());
+        let payload = state.connect_payload(session, &id);
+        let message = self.format.encode_connect(&name, payload.as_deref());
         state.outboxes.push(session, &message, Lane::Soon);
         true
     }
@@ -357,10 +371,6 @@ impl SocketState {
 
 fn take_acks(entry: &mut SocketEntry) -> Vec<Pending> {
     entry.extras.as_mut().map(|extras| extras.acks.take_all()).unwrap_or_default()
-}
-
-fn connect_payload(id: Sid) -> String {
-    ["{\"sid\":\"", id.as_str(), "\"}"].concat()
 }
 
 /// The session of a socket that leaves, and who is told.

@@ -28,8 +28,10 @@ pub(crate) mod packet;
 pub(crate) mod payload;
 mod rooms;
 mod socket;
+mod socket_id;
 mod sockets;
 mod timers;
+mod v2;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -43,7 +45,8 @@ pub use handler::{ListenerId, Refusal};
 pub use handshake::Handshake;
 pub use io::Io;
 pub use namespace::Namespace;
-pub use socket::{InvalidSocketId, Socket, SocketId};
+pub use socket::Socket;
+pub use socket_id::{InvalidSocketId, SocketId};
 pub use timers::TimerId;
 
 pub use packet::is_reserved_event;

@@ -14,7 +14,8 @@ use super::declare::{Scope, answering, typed};
 use super::handler::{Handlers, ListenerId, Refusal};
 use super::namespaces::NamespaceId;
 use super::payload::{Args, IntoArgs};
-use super::socket::{Socket, SocketId};
+use super::socket::Socket;
+use super::socket_id::SocketId;
 use crate::engineio::DisconnectReason;
 
 /// A namespace of a server, `of("/chat")`.
@@ -171,7 +172,7 @@ impl<'a> Namespace<'a> {
     }
 
     /// The connected socket with this id.
-    pub fn socket(self, id: SocketId) -> Option<Socket<'a>> {
+    pub fn socket(self, id: &SocketId) -> Option<Socket<'a>> {
         let state = self.hub.state.borrow();
         let key = state.sockets.find(id.as_str())?;
         let entry = state.sockets.get(key)?;

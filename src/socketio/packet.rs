@@ -26,6 +26,7 @@ pub(crate) use ack_id::AckId;
 pub(crate) use draft::EventDraft;
 pub(crate) use encode::{
     encode_ack, encode_connect, encode_connect_error, encode_disconnect, encode_event,
+    encode_refusal_v2,
 };
 pub(crate) use reconstructor::Reconstructor;
 

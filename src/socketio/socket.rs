@@ -20,8 +20,9 @@ use super::namespace::Namespace;
 use super::packet::is_reserved_event;
 use super::payload::{Args, IntoArgs};
 use super::rooms::{Member, SocketKey};
+use super::socket_id::SocketId;
 use super::sockets::{SocketEntry, SocketState};
-use crate::engineio::{DisconnectReason, Sid, Transport};
+use crate::engineio::{DisconnectReason, Protocol, Transport};
 use crate::outbox::{Delivery, Lane};
 
 /// One client in one namespace, as a handler sees it.
@@ -43,22 +44,6 @@ pub struct Socket<'a> {
     pub(super) key: SocketKey,
 }
 
-/// The id of a socket, as its client knows it: 20 characters, unique on this server, public.
-///
-/// It isn't the id of the session, which is a secret of its client. Only ids are kept between two
-/// calls, never views; [`Namespace::socket`] finds the socket again.
-///
-/// ```
-/// use throng::{Server, SocketId};
-///
-/// let server = Server::builder().bind("127.0.0.1:0")?;
-/// let unknown: SocketId = "AAAAAAAAAAAAAAAAAAAA".parse().unwrap();
-/// assert!(server.of("/").socket(unknown).is_none());
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SocketId(pub(crate) Sid);
-
 impl<'a> Socket<'a> {
     pub(super) fn new(hub: &'a Rc<Hub>, key: SocketKey) -> Self {
         Self { hub, key }
@@ -66,7 +51,7 @@ impl<'a> Socket<'a> {
 
     /// The id that its client knows.
     pub fn id(self) -> SocketId {
-        self.read(|entry| SocketId(entry.id)).unwrap_or(SocketId(Sid::NONE))
+        self.hub.state.borrow().sockets.id(self.key).unwrap_or_default()
     }
 
     /// Whether it is a member of its namespace: after its middleware, before its `disconnect`.
@@ -89,6 +74,12 @@ impl<'a> Socket<'a> {
     pub fn transport(self) -> Option<Transport> {
         let session = self.read(|entry| entry.session)?;
         self.hub.state.borrow().engine.transport(session)
+    }
+
+    /// The revision of Engine.IO that its client speaks; `None` once its session is gone.
+    pub fn protocol(self) -> Option<Protocol> {
+        let session = self.read(|entry| entry.session)?;
+        self.hub.state.borrow().engine.protocol(session)
     }
 
     /// What the client brought when it came.
@@ -327,57 +318,6 @@ impl fmt::Debug for Socket<'_> {
         write!(f, "Socket({})", self.id())
     }
 }
-
-impl SocketId {
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl fmt::Display for SocketId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for SocketId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SocketId({self})")
-    }
-}
-
-impl std::str::FromStr for SocketId {
-    type Err = InvalidSocketId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidSocketId> {
-        Sid::parse(text).map(SocketId).ok_or(InvalidSocketId)
-    }
-}
-
-impl serde::Serialize for SocketId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-/// A text that can't be the id of a socket.
-///
-/// ```
-/// use throng::{InvalidSocketId, SocketId};
-///
-/// assert_eq!("lobby".parse::<SocketId>(), Err(InvalidSocketId));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidSocketId;
-
-impl fmt::Display for InvalidSocketId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a socket id has 20 characters of A-Z, a-z, 0-9, - and _")
-    }
-}
-
-impl std::error::Error for InvalidSocketId {}
 
 /// The host's misuse, not the peer's: a handler that forwards names from outside checks them.
 pub(super) fn assert_not_reserved(event: &str) {

@@ -13,13 +13,13 @@ use super::ack::Acks;
 use super::handler::Handlers;
 use super::namespaces::NamespaceId;
 use super::rooms::SocketKey;
-use crate::engineio::Sid;
+use super::socket_id::SocketId;
 use crate::slots::{SessionKey, Slots};
 
 /// One client in one namespace.
 #[derive(Debug)]
 pub(crate) struct SocketEntry {
-    pub(crate) id: Sid,
+    pub(crate) id: SocketId,
     pub(crate) session: SessionKey,
     pub(crate) namespace: NamespaceId,
     pub(crate) state: SocketState,
@@ -74,7 +74,8 @@ pub(crate) enum SocketState {
 pub(crate) struct Sockets {
     entries: Slots<SocketEntry>,
     by_id: HashTable<SocketKey>,
-    /// A fast one will do: all ids in the index are random and ours. Peers can only look some up.
+    /// A fast one will do: all ids in the index are ours, and random but for a namespace. Peers can
+    /// only look some up.
     hasher: DefaultHashBuilder,
 }
 
@@ -88,18 +89,18 @@ impl Sockets {
     }
 
     pub(crate) fn insert(&mut self, entry: SocketEntry) -> SocketKey {
-        let hash = self.hasher.hash_one(entry.id);
+        let hash = self.hasher.hash_one(&entry.id);
         let key = self.entries.insert(entry);
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.by_id.insert_unique(hash, key, |&key| {
-            entries.get(key).map_or(0, |entry| hasher.hash_one(entry.id))
+            entries.get(key).map_or(0, |entry| hasher.hash_one(&entry.id))
         });
         key
     }
 
     pub(crate) fn remove(&mut self, key: SocketKey) -> Option<SocketEntry> {
         let entry = self.entries.remove(key)?;
-        let hash = self.hasher.hash_one(entry.id);
+        let hash = self.hasher.hash_one(&entry.id);
         if let Ok(found) = self.by_id.find_entry(hash, |&kept| kept == key) {
             found.remove();
         }
@@ -108,11 +109,15 @@ impl Sockets {
 
     /// The socket with this id, in whatever namespace.
     pub(crate) fn find(&self, id: &str) -> Option<SocketKey> {
-        let id = Sid::parse(id)?;
-        let hash = self.hasher.hash_one(id);
+        let id: SocketId = id.parse().ok()?;
+        let hash = self.hasher.hash_one(&id);
         self.by_id
             .find(hash, |&key| self.entries.get(key).is_some_and(|entry| entry.id == id))
             .copied()
+    }
+
+    pub(crate) fn id(&self, key: SocketKey) -> Option<SocketId> {
+        self.get(key).map(|entry| entry.id.clone())
     }
 
     pub(crate) fn get(&self, key: SocketKey) -> Option<&SocketEntry> {

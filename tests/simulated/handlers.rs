@@ -175,7 +175,7 @@ fn a_socket_that_has_left_is_known_to_the_handlers_that_saw_it_leave() {
             assert_eq!(*socket.data::<String>(), "kept");
             assert_eq!(&*socket.namespace().name(), "/chat");
             assert_eq!(socket.server().sockets_len(), 1);
-            assert!(socket.namespace().socket(id).is_none());
+            assert!(socket.namespace().socket(&id).is_none());
             // Others of its namespace may be told, not those of `/`.
             let reached = socket.broadcast().emit("left", &id).queued;
             all.tell(format!("reached {reached}"));
@@ -186,7 +186,7 @@ fn a_socket_that_has_left_is_known_to_the_handlers_that_saw_it_leave() {
     world.say(client, "2/chat,[\"leave\"]");
     assert_eq!(log.take(), ["server namespace disconnect: 1", "0", "reached 0"]);
     let unknown: SocketId = "AAAAAAAAAAAAAAAAAAAA".parse().unwrap();
-    assert!(world.server.of("/chat").socket(unknown).is_none());
+    assert!(world.server.of("/chat").socket(&unknown).is_none());
     assert_eq!(world.server.io().sockets_len(), 1);
 }
 
@@ -196,7 +196,7 @@ fn disconnects_in_long_chains_nest_no_deeper_than_they_may() {
     world.server.of("/").on_disconnect(|socket, _| {
         let namespace = socket.namespace();
         let ids = namespace.all().local_sockets();
-        if let Some(next) = ids.first().and_then(|&id| namespace.socket(id)) {
+        if let Some(next) = ids.first().and_then(|id| namespace.socket(id)) {
             next.disconnect();
         }
     });

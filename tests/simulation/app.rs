@@ -54,7 +54,7 @@ impl App {
             .on_connect(move |socket| connect.handle_connect(socket))
             .on_disconnecting(move |socket, reason| {
                 let (app, client) = (&disconnecting, client_of(socket));
-                app.ledger.borrow_mut().disconnecting(client, socket.id(), reason);
+                app.ledger.borrow_mut().disconnecting(client, &socket.id(), reason);
                 let rooms = socket.rooms();
                 let rooms: Vec<&str> = rooms.iter().map(|room| &**room).collect();
                 if !rooms.is_empty() {
@@ -65,7 +65,7 @@ impl App {
             })
             .on_disconnect(move |socket, _| {
                 let (app, client) = (&disconnect, client_of(socket));
-                app.ledger.borrow_mut().disconnect(client, app.space, socket.id());
+                app.ledger.borrow_mut().disconnect(client, app.space, &socket.id());
                 let left = app.event("left", &client.to_string());
                 app.owe_room(&[], Some(client), &left.into());
                 socket.broadcast().emit("left", &client);

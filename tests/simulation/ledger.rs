@@ -159,7 +159,7 @@ impl Ledger {
         self.members[space].insert(client);
     }
 
-    pub(crate) fn disconnecting(&mut self, client: usize, id: SocketId, reason: DisconnectReason) {
+    pub(crate) fn disconnecting(&mut self, client: usize, id: &SocketId, reason: DisconnectReason) {
         self.step(client, id, Stage::Connected, Stage::Disconnecting);
         *self.reasons.entry(reason.label()).or_default() += 1;
         let is_wanted = matches!(
@@ -173,7 +173,7 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn disconnect(&mut self, client: usize, space: usize, id: SocketId) {
+    pub(crate) fn disconnect(&mut self, client: usize, space: usize, id: &SocketId) {
         self.step(client, id, Stage::Disconnecting, Stage::Disconnected);
         self.members[space].remove(&client);
         for ((of, _), members) in &mut self.rooms {
@@ -183,8 +183,8 @@ impl Ledger {
         }
     }
 
-    fn step(&mut self, client: usize, id: SocketId, from: Stage, to: Stage) {
-        let record = self.accounts[client].sockets.iter_mut().find(|record| record.id == id);
+    fn step(&mut self, client: usize, id: &SocketId, from: Stage, to: Stage) {
+        let record = self.accounts[client].sockets.iter_mut().find(|record| record.id == *id);
         let Some(record) = record else {
             return self.fail(format!("socket {id} ended and had never connected"));
         };
@@ -232,7 +232,7 @@ impl Ledger {
         for (client, account) in self.accounts.iter().enumerate() {
             for record in &account.sockets {
                 if record.stage != Stage::Disconnected {
-                    let (id, stage, space) = (record.id, record.stage, record.space);
+                    let (id, stage, space) = (&record.id, record.stage, record.space);
                     found.push(format!("client {client}: {id} in {space} is left {stage:?}"));
                 }
             }

@@ -37,7 +37,7 @@ pub(crate) fn declare(namespace: Namespace<'_>) {
 fn describe_room(namespace: Namespace<'_>, room: &str) -> Vec<Description> {
     let mut ids = namespace.room(room);
     ids.sort();
-    ids.into_iter().filter_map(|id| namespace.socket(id)).map(describe).collect()
+    ids.into_iter().filter_map(|id| namespace.socket(&id)).map(describe).collect()
 }
 
 fn describe(socket: Socket<'_>) -> Description {

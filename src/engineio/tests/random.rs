@@ -67,6 +67,7 @@ impl Play {
         let config = EngineConfig {
             ping_interval: Duration::from_secs(4),
             ping_timeout: Duration::from_secs(3),
+            allow_eio3: true,
             ..EngineConfig::default()
         };
         Self {
@@ -166,12 +167,15 @@ impl Play {
     fn open(&mut self, now: Now) {
         let connection = self.connect(None);
         let Self { engine, outboxes, random, model, .. } = self;
+        let is_v3 = random.next().is_multiple_of(3);
         let session = if random.next().is_multiple_of(2) {
             model.asking.insert(connection);
-            engine.open_polling(now, connection, &get(POLLING), &[], random, outboxes)
+            let request = get(if is_v3 { "/socket.io/?EIO=3&transport=polling" } else { POLLING });
+            engine.open_polling(now, connection, &request, &[], random, outboxes)
         } else {
             model.websockets.insert(connection);
-            engine.open_websocket(now, connection, Form::WebSocket, random, outboxes)
+            let form = if is_v3 { Form::WebSocketV3 } else { Form::WebSocket };
+            engine.open_websocket(now, connection, form, random, outboxes)
         };
         assert!(!self.sessions.contains(&session), "a key was given twice");
         self.sessions.push(session);

@@ -130,7 +130,7 @@ fn a_handshake_is_a_get_then_a_websocket_then_of_version_4() {
         let protocol = Err(Rejection::UnsupportedProtocol { protocol: 3 });
         let unsupported = |transport| Route::Open {
             transport,
-            form: Form::WebSocket,
+            form: Form::WebSocketV3,
             protocol: protocol.clone(),
         };
         let target = format!("/socket.io/?transport=polling{eio}");

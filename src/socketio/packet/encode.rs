@@ -15,7 +15,8 @@ use crate::message::{Message, TextBuilder};
 use crate::socketio::payload::{ArgsWriter, EncodeError, IntoArgs};
 
 /// `0`, with a JSON object: to a client `{"sid":"..."}`, to a server its credentials.
-pub(crate) fn encode_connect(namespace: &str, payload_json: &str) -> Rc<Message> {
+pub(crate) fn encode_connect(namespace: &str, payload_json: Option<&str>) -> Rc<Message> {
+    let payload_json = payload_json.unwrap_or_default();
     let mut builder = head("0", namespace, None, payload_json.len());
     builder.push(payload_json);
     builder.finish()
@@ -40,6 +41,13 @@ pub(crate) fn encode_connect_error(
         builder.push(data);
     }
     builder.push("}");
+    builder.finish()
+}
+
+/// `4`, as clients of Socket.IO v2 read it: any JSON, a text for the most part.
+pub(crate) fn encode_refusal_v2(namespace: &str, json: &str) -> Rc<Message> {
+    let mut builder = head("4", namespace, None, json.len());
+    builder.push(json);
     builder.finish()
 }
 

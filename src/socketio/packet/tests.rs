@@ -283,8 +283,11 @@ fn packets_are_encoded_as_the_reference_does() {
     let id = |id| Some(AckId::new(id));
     let place = "{\"_placeholder\":true,\"num\":0}";
     for (message, expected) in [
-        (encode_connect("/", "{\"sid\":\"a\"}"), "0{\"sid\":\"a\"}".to_owned()),
-        (encode_connect("/woot", "{\"token\":\"123\"}"), "0/woot,{\"token\":\"123\"}".to_owned()),
+        (encode_connect("/", Some("{\"sid\":\"a\"}")), "0{\"sid\":\"a\"}".to_owned()),
+        (
+            encode_connect("/woot", Some("{\"token\":\"123\"}")),
+            "0/woot,{\"token\":\"123\"}".to_owned(),
+        ),
         (encode_disconnect("/"), "1".to_owned()),
         (encode_disconnect("/woot"), "1/woot,".to_owned()),
         (
