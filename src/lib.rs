@@ -131,9 +131,13 @@ pub use server::{Builder, Server, Turn};
 #[doc(hidden)]
 pub use socketio::internals;
 pub use socketio::payload::{
-    Args, ArgsError, Binary, BinarySlice, EncodeError, IntoArgs, OwnedArgs,
+    Args, ArgsError, ArgsSeq, Binary, BinarySlice, EncodeError, IntoArgs, OwnedArgs,
 };
 pub use socketio::{
     Ack, AckError, BroadcastOperator, Emitted, Emitter, Handshake, InvalidSocketId, Io, ListenerId,
     Namespace, Refusal, RoomNames, Socket, SocketId, TimerId, is_reserved_event,
+};
+pub use socketio::{
+    EncodedPacket, IncomingPacket, JsonParser, MsgpackParser, OutgoingPacket, PacketKind, Parser,
+    ParserError, ParserLimits, Partial, RawMessage,
 };

@@ -95,6 +95,25 @@ impl Message {
         Rc::new(Self::new(Head::Binary { payload: Rc::from(payload) }, Box::default(), true))
     }
 
+    /// A text message and binary ones behind it, as one unit.
+    pub(crate) fn unit_of_text(text: &str, attachments: Vec<Rc<[u8]>>, compress: bool) -> Rc<Self> {
+        let mut builder = TextBuilder::with_capacity(text.len());
+        builder.push(text);
+        builder.set_attachments(attachments);
+        builder.set_compress(compress);
+        builder.finish()
+    }
+
+    /// A binary message and further ones behind it, as one unit.
+    pub(crate) fn unit_of_binary(
+        payload: &[u8],
+        attachments: Vec<Rc<[u8]>>,
+        compress: bool,
+    ) -> Rc<Self> {
+        let head = Head::Binary { payload: Rc::from(payload) };
+        Rc::new(Self::new(head, attachments.into_boxed_slice(), compress))
+    }
+
     fn new(head: Head, attachments: Box<[Rc<[u8]>]>, compress: bool) -> Self {
         let head_bytes = match &head {
             Head::Text { buffer, .. } => buffer.len() - TEXT_START,
@@ -117,6 +136,14 @@ impl Message {
         match &self.head {
             Head::Text { buffer, .. } => std::str::from_utf8(&buffer[TEXT_START + 1..]).ok(),
             Head::Binary { .. } => None,
+        }
+    }
+
+    /// The bytes of a binary message, or `None` for a text one.
+    pub(crate) fn payload_binary(&self) -> Option<&[u8]> {
+        match &self.head {
+            Head::Text { .. } => None,
+            Head::Binary { payload } => Some(payload),
         }
     }
 
@@ -262,6 +289,43 @@ impl TextBuilder {
             frame_start: u8::try_from(frame_start).unwrap_or(0),
         };
         Rc::new(Message::new(head, self.attachments.into_boxed_slice(), self.compress))
+    }
+}
+
+/// Collects the bytes of a binary message.
+#[derive(Debug)]
+pub(crate) struct BinaryBuilder {
+    buffer: Vec<u8>,
+    compress: bool,
+}
+
+impl BinaryBuilder {
+    pub(crate) fn with_capacity(payload_bytes: usize) -> Self {
+        Self { buffer: Vec::with_capacity(payload_bytes), compress: true }
+    }
+
+    /// The bytes so far: append, and change what was appended.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// How long the buffer is by now.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// A piece of the buffer.
+    pub(crate) fn bytes(&self, piece: Range<usize>) -> Option<&[u8]> {
+        self.buffer.get(piece)
+    }
+
+    pub(crate) fn set_compress(&mut self, compress: bool) {
+        self.compress = compress;
+    }
+
+    pub(crate) fn finish(self) -> Rc<Message> {
+        let head = Head::Binary { payload: self.buffer.into() };
+        Rc::new(Message::new(head, Box::default(), self.compress))
     }
 }
 

@@ -33,7 +33,7 @@ use crate::handle::Mailbox;
 use crate::reactor::net::Net;
 use crate::reactor::{Reactor, SystemNet};
 use crate::slots::{ConnectionKey, SessionKey};
-use crate::socketio::{Hub, Io, Timer};
+use crate::socketio::{Hub, Io, Parser, Timer};
 use read::PostWork;
 use requests::PendingAdmission;
 
@@ -165,6 +165,22 @@ impl<N: Net> Server<N> {
         let entropy = Box::new(crate::entropy::SeededEntropy::new(seed));
         let connections_max = config.reactor.connections_max.unwrap_or(1_024);
         Self::assemble(net, listeners, config, Box::new(clock), entropy, connections_max)
+    }
+
+    /// Chooses how packets are written; what [`Builder::parser`] does for a server that has one.
+    ///
+    /// # Panics
+    /// If a client has come already.
+    pub fn set_parser(&mut self, parser: impl Parser) {
+        self.set_boxed_parser(Box::new(parser));
+    }
+
+    fn set_boxed_parser(&mut self, parser: Box<dyn Parser>) {
+        let hub = Rc::get_mut(&mut self.hub);
+        assert!(hub.is_some(), "a parser is chosen before the first client comes");
+        if let Some(hub) = hub {
+            hub.set_parser(parser);
+        }
     }
 
     /// One turn: handles what is there, waits for it at most so long (`None`: without bound), and

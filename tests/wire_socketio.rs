@@ -306,7 +306,7 @@ fn acknowledgements_by_the_client_reach_their_callback_once() {
             for name in ["a", "b"] {
                 let tell = tell.clone();
                 socket.emit_with_raw_ack(name, &1, move |_, answer| {
-                    let shown = answer.map(|args: Args<'_>| args.json().to_owned());
+                    let shown = answer.map(|args: Args<'_>| args.json().into_owned());
                     tell.send(format!("{name} {shown:?}")).unwrap();
                 });
             }

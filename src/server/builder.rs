@@ -1,5 +1,6 @@
 //! From options to a server that listens.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use super::{Server, system_clock};
 use crate::config::{Config, Cors, Transports};
 use crate::entropy::SystemEntropy;
 use crate::reactor::{SystemListener, SystemNet};
+use crate::socketio::Parser;
 
 /// Options of a server, and the addresses it listens on.
 ///
@@ -36,7 +38,11 @@ pub struct Builder {
     config: Config,
     addresses: Vec<SocketAddr>,
     unix_paths: Vec<PathBuf>,
+    parser: Option<ChosenParser>,
 }
+
+/// A parser, which can't tell what it is.
+struct ChosenParser(Box<dyn Parser>);
 
 impl Builder {
     pub(super) fn new() -> Self {
@@ -98,6 +104,12 @@ impl Builder {
         self
     }
 
+    /// How packets are written, for all clients: JSON by default. See [`Parser`].
+    pub fn parser(mut self, parser: impl Parser) -> Self {
+        self.parser = Some(ChosenParser(Box::new(parser)));
+        self
+    }
+
     /// Adds an address to listen on; a name is looked up here, which may block. Of a name that
     /// means several, all are taken; with port 0 one only, IPv4 before IPv6, since each would get
     /// a port of its own.
@@ -128,7 +140,7 @@ impl Builder {
     /// Binds the addresses added before and makes the server. Fails with what binding one of them
     /// failed with, or where epoll can't be had.
     pub fn build(self) -> io::Result<Server> {
-        let Self { config, addresses, unix_paths } = self;
+        let Self { config, addresses, unix_paths, parser } = self;
         let mut listeners = bind_all(&addresses, &config)?;
         let addresses = listeners.iter().filter_map(SystemListener::local_address).collect();
         for path in unix_paths {
@@ -140,7 +152,16 @@ impl Builder {
         let clock = system_clock();
         let mut server = Server::assemble(net, listeners, config, clock, entropy, connections_max)?;
         server.addresses = addresses;
+        if let Some(ChosenParser(parser)) = parser {
+            server.set_boxed_parser(parser);
+        }
         Ok(server)
+    }
+}
+
+impl fmt::Debug for ChosenParser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parser")
     }
 }
 

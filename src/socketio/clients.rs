@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::handshake::Opening;
-use super::packet::Reconstructor;
+use super::incoming::Waiting;
 use super::rooms::SocketKey;
 use crate::deadlines::DeadlineId;
 use crate::slots::SessionKey;
@@ -20,8 +20,8 @@ pub(crate) struct Client {
     session: SessionKey,
     /// Its first socket; each names the next.
     pub(crate) first_socket: Option<SocketKey>,
-    /// A binary packet whose attachments are still coming.
-    pub(crate) reconstructor: Option<Box<Reconstructor>>,
+    /// A packet of which only the first messages have come.
+    pub(crate) waiting: Option<Box<Waiting>>,
     /// When the client must have joined a namespace; gone once it has.
     pub(crate) connect_deadline: Option<DeadlineId>,
     pub(crate) opening: Option<Rc<Opening>>,
@@ -39,7 +39,7 @@ impl Clients {
         self.entries[session.index()] = Some(Client {
             session,
             first_socket: None,
-            reconstructor: None,
+            waiting: None,
             connect_deadline: None,
             opening,
         });

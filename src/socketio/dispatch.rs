@@ -1,96 +1,32 @@
-//! What a message does: decoded where it lies, its socket found, its handlers called.
+//! What a packet does: its socket found, its handlers called.
 //!
-//! From a text frame to the closure nothing is copied and no JSON value is built: the packet
-//! borrows the receive buffer, the arguments are parsed straight into the closure's type. Only a
-//! packet whose attachments are still to come is kept, by its client.
+//! From a frame to the closure nothing is copied and no JSON value is built: the packet borrows the
+//! receive buffer (see `incoming`), the arguments are parsed straight into the closure's type.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::Hub;
 use super::ack::Ack;
-use super::packet::{AckId, DecodeError, Decoded, Packet, decode};
+use super::incoming::Mistake;
+use super::packet::{AckId, Packet};
 use super::payload::Args;
 use super::rooms::SocketKey;
 use super::socket::Socket;
 use super::sockets::SocketState;
-use crate::engineio::{DisconnectReason, Incoming};
+use crate::engineio::DisconnectReason;
 use crate::slots::SessionKey;
 
-/// What the peer did wrong; its connection is closed for either.
-enum Mistake {
-    Decode,
-    Protocol,
-}
-
 impl Hub {
-    /// One message of a session that has a client.
-    pub(crate) fn handle_message(self: &Rc<Self>, session: SessionKey, message: &Incoming<'_>) {
-        let handled = match message {
-            Incoming::Text(text) => self.handle_text(session, text),
-            Incoming::Binary(bytes) => self.handle_binary(session, bytes),
-        };
-        match handled {
-            Ok(()) => {}
-            Err(Mistake::Decode) => {
-                self.state.borrow_mut().counters.decode_errors += 1;
-                self.close_undecodable_client(session);
-            }
-            Err(Mistake::Protocol) => {
-                self.state.borrow_mut().counters.protocol_errors += 1;
-                self.close_client(session);
-            }
-        }
-    }
-
-    fn handle_text(self: &Rc<Self>, session: SessionKey, text: &str) -> Result<(), Mistake> {
-        let (attachments_max, bytes_max) = {
-            let state = self.state.borrow();
-            let Some(client) = state.clients.get(session) else { return Ok(()) };
-            if client.reconstructor.is_some() {
-                return Err(Mistake::Decode);
-            }
-            (state.config.attachments_max, state.payload_bytes_max)
-        };
-        match decode(text, attachments_max)? {
-            Decoded::Complete(packet) => self.handle_packet(session, packet),
-            Decoded::Incomplete(incomplete) => {
-                let attachments_max = attachments_max.saturating_add(1);
-                let bytes_max = bytes_max.saturating_mul(attachments_max);
-                let reconstructor = incomplete.reconstructor(bytes_max)?;
-                if let Some(client) = self.state.borrow_mut().clients.get_mut(session) {
-                    client.reconstructor = Some(Box::new(reconstructor));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn handle_binary(self: &Rc<Self>, session: SessionKey, bytes: &[u8]) -> Result<(), Mistake> {
-        let complete = {
-            let mut state = self.state.borrow_mut();
-            let Some(client) = state.clients.get_mut(session) else { return Ok(()) };
-            let Some(reconstructor) = &mut client.reconstructor else {
-                return Err(Mistake::Decode);
-            };
-            if !reconstructor.push(bytes)? {
-                return Ok(());
-            }
-            client.reconstructor.take()
-        };
-        match complete.as_ref().and_then(|reconstructor| reconstructor.packet()) {
-            Some(packet) => self.handle_packet(session, packet),
-            None => Ok(()),
-        }
-    }
-
-    fn handle_packet(
+    pub(super) fn handle_packet(
         self: &Rc<Self>,
         session: SessionKey,
         packet: Packet<'_>,
     ) -> Result<(), Mistake> {
         match packet {
-            Packet::Connect { namespace, payload } => self.connect(session, namespace, payload),
+            Packet::Connect { namespace, payload } => {
+                self.connect(session, namespace, payload.as_deref())
+            }
             Packet::Event { namespace, id, name, args } => {
                 let socket = self.socket_in(session, namespace)?;
                 self.handle_event(session, socket, name, args, id);
@@ -184,11 +120,5 @@ impl Hub {
             return;
         };
         self.run(session, || (pending.callback)(Socket::new(self, key), Ok(args)));
-    }
-}
-
-impl From<DecodeError> for Mistake {
-    fn from(_: DecodeError) -> Self {
-        Self::Decode
     }
 }

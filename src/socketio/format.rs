@@ -8,21 +8,41 @@
 //! 2/admin,7["chat","hi"]
 //! ```
 
+use std::any::{Any, TypeId};
+use std::fmt;
 use std::rc::Rc;
 
-use super::packet::{self, AckId, EventDraft};
+use super::packet::{self, AckId, EventDraft, PacketKind};
+use super::parser::{JsonParser, MsgpackParser, Parser, custom};
 use super::payload::{EncodeError, IntoArgs};
 use crate::message::Message;
 
 /// The form of all packets of a server.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) enum Format {
     /// Text with binary attachments, which every client speaks if it isn't told otherwise.
     #[default]
     Json,
+    /// One binary message for each packet.
+    Msgpack,
+    /// Whatever a parser of the host's own makes of it.
+    Custom(Rc<dyn Parser>),
 }
 
 impl Format {
+    /// The built-in parsers are known by their types, and not called.
+    pub(crate) fn of(parser: Box<dyn Parser>) -> Self {
+        let parser: Rc<dyn Parser> = parser.into();
+        let kind = (&*parser as &dyn Any).type_id();
+        if kind == TypeId::of::<JsonParser>() {
+            Self::Json
+        } else if kind == TypeId::of::<MsgpackParser>() {
+            Self::Msgpack
+        } else {
+            Self::Custom(parser)
+        }
+    }
+
     /// An event, still open at its end.
     pub(crate) fn encode_event(
         &self,
@@ -33,6 +53,8 @@ impl Format {
     ) -> Result<EventDraft, EncodeError> {
         match self {
             Self::Json => packet::encode_event(namespace, name, id, args),
+            Self::Msgpack => packet::encode_msgpack_event(namespace, name, id, args),
+            Self::Custom(parser) => custom::encode_event(parser, namespace, name, id, args),
         }
     }
 
@@ -45,6 +67,8 @@ impl Format {
     ) -> Result<Rc<Message>, EncodeError> {
         match self {
             Self::Json => packet::encode_ack(namespace, id, args),
+            Self::Msgpack => packet::encode_msgpack_ack(namespace, id, args),
+            Self::Custom(parser) => custom::encode_ack(&**parser, namespace, id, args),
         }
     }
 
@@ -54,9 +78,7 @@ impl Format {
         namespace: &str,
         payload_json: Option<&str>,
     ) -> Rc<Message> {
-        match self {
-            Self::Json => packet::encode_connect(namespace, payload_json),
-        }
+        self.encode_control(PacketKind::Connect, namespace, payload_json)
     }
 
     /// Refuses a namespace, with the reason and, if there is any, more about it in JSON.
@@ -66,22 +88,48 @@ impl Format {
         message: &str,
         data_json: Option<&str>,
     ) -> Rc<Message> {
-        match self {
-            Self::Json => packet::encode_connect_error(namespace, message, data_json),
+        let mut payload = format!("{{\"message\":{}", serde_json::Value::from(message));
+        if let Some(data) = data_json {
+            payload.push_str(",\"data\":");
+            payload.push_str(data);
         }
+        payload.push('}');
+        self.encode_control(PacketKind::ConnectError, namespace, Some(&payload))
     }
 
     /// Refuses a namespace to a client of Socket.IO v2, with any JSON, a text for the most part.
     pub(crate) fn encode_refusal_v2(&self, namespace: &str, json: &str) -> Rc<Message> {
-        match self {
-            Self::Json => packet::encode_refusal_v2(namespace, json),
-        }
+        self.encode_control(PacketKind::ConnectError, namespace, Some(json))
     }
 
     /// Tells a client that it has left the namespace.
     pub(crate) fn encode_disconnect(&self, namespace: &str) -> Rc<Message> {
+        self.encode_control(PacketKind::Disconnect, namespace, None)
+    }
+
+    /// A packet without arguments, with what it says in JSON.
+    pub(super) fn encode_control(
+        &self,
+        kind: PacketKind,
+        namespace: &str,
+        payload_json: Option<&str>,
+    ) -> Rc<Message> {
         match self {
-            Self::Json => packet::encode_disconnect(namespace),
+            Self::Json => packet::encode_control(kind, namespace, payload_json),
+            Self::Msgpack => packet::encode_msgpack_control(kind, namespace, payload_json),
+            Self::Custom(parser) => {
+                custom::encode_control(&**parser, kind, namespace, payload_json)
+            }
         }
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Json => "Json",
+            Self::Msgpack => "Msgpack",
+            Self::Custom(_) => "Custom",
+        })
     }
 }

@@ -282,12 +282,16 @@ impl Hub {
     }
 
     fn remove_client(&self, session: SessionKey) {
-        let state = &mut *self.state.borrow_mut();
-        if let Some(client) = state.clients.remove(session)
-            && let Some(deadline) = client.connect_deadline
-        {
-            state.timers.cancel(deadline);
-        }
+        let removed = {
+            let state = &mut *self.state.borrow_mut();
+            let removed = state.clients.remove(session);
+            if let Some(deadline) = removed.as_ref().and_then(|client| client.connect_deadline) {
+                state.timers.cancel(deadline);
+            }
+            removed
+        };
+        // What a parser keeps may run the host's code when it is dropped.
+        drop(removed);
     }
 }
 

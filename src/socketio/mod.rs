@@ -18,6 +18,7 @@ mod emitter;
 mod format;
 mod handler;
 mod handshake;
+mod incoming;
 pub mod internals;
 mod io;
 mod lifecycle;
@@ -25,6 +26,7 @@ mod namespace;
 mod namespaces;
 mod nesting;
 pub(crate) mod packet;
+mod parser;
 pub(crate) mod payload;
 mod rooms;
 mod socket;
@@ -49,7 +51,11 @@ pub use socket::Socket;
 pub use socket_id::{InvalidSocketId, SocketId};
 pub use timers::TimerId;
 
-pub use packet::is_reserved_event;
+pub use packet::{PacketKind, is_reserved_event};
+pub use parser::{
+    EncodedPacket, IncomingPacket, JsonParser, MsgpackParser, OutgoingPacket, Parser, ParserError,
+    ParserLimits, Partial, RawMessage,
+};
 
 pub(crate) use handshake::Opening;
 pub(crate) use timers::Timer;
@@ -159,6 +165,11 @@ impl Hub {
             format: Format::default(),
             settling: Cell::new(false),
         })
+    }
+
+    /// Chooses the form of all packets, before there are any.
+    pub(crate) fn set_parser(&mut self, parser: Box<dyn Parser>) {
+        self.format = Format::of(parser);
     }
 
     /// Counts what could not be serialised: it is the host's value, and nothing is sent.

@@ -1,8 +1,9 @@
 //! Packets of Socket.IO, revision 5 of its protocol: what one Engine.IO message says.
 //!
-//! Decoding borrows from the received text and knows neither sessions nor which namespaces exist;
-//! the arguments inside stay unparsed, see `payload`. The format, with an event of the namespace
-//! `/admin` that wants ack 7 and comes with one attachment:
+//! Decoding borrows from the received message and knows neither sessions nor which namespaces
+//! exist; the arguments inside stay unparsed, see `payload`. The default format (the other is in
+//! `msgpack`), with an event of the namespace `/admin` that wants ack 7 and comes with one
+//! attachment:
 //!
 //! ```text
 //! <type>[<attachments>-][<namespace>,][<ack id>][<JSON>]
@@ -12,6 +13,7 @@
 mod ack_id;
 mod draft;
 mod encode;
+mod msgpack;
 mod reconstructor;
 
 use std::borrow::Cow;
@@ -22,11 +24,11 @@ use serde_json::value::RawValue;
 
 use super::payload::{Args, JSON_SPACE};
 
-pub(crate) use ack_id::AckId;
+pub(crate) use ack_id::{AckId, js_number};
 pub(crate) use draft::EventDraft;
-pub(crate) use encode::{
-    encode_ack, encode_connect, encode_connect_error, encode_disconnect, encode_event,
-    encode_refusal_v2,
+pub(crate) use encode::{encode_ack, encode_control, encode_event};
+pub(crate) use msgpack::{
+    decode_msgpack, encode_msgpack_ack, encode_msgpack_control, encode_msgpack_event,
 };
 pub(crate) use reconstructor::Reconstructor;
 
@@ -36,7 +38,7 @@ pub(crate) use reconstructor::Reconstructor;
 #[derive(Debug)]
 pub(crate) enum Packet<'a> {
     /// `0`: a client asks for a namespace, or is told that it got it; the payload is an object.
-    Connect { namespace: &'a str, payload: Option<&'a str> },
+    Connect { namespace: &'a str, payload: Option<Cow<'a, str>> },
     /// `1`: either side leaves the namespace.
     Disconnect { namespace: &'a str },
     /// `2` and `5`. Without a name (`2` and nothing behind it) it is legal and means nothing.
@@ -44,8 +46,48 @@ pub(crate) enum Packet<'a> {
     /// `3` and `6`. Without an id it answers nothing, legally.
     Ack { namespace: &'a str, id: Option<AckId>, args: Args<'a> },
     /// `4`: the server refuses a namespace; the payload is an object or a string.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a server only refuses it"))]
-    ConnectError { namespace: &'a str, payload: Option<&'a str> },
+    ConnectError { namespace: &'a str, payload: Option<Cow<'a, str>> },
+}
+
+/// What a packet is for (Socket.IO protocol v5, "Packet types"). Whether it comes with attachments
+/// is no kind of its own.
+///
+/// ```
+/// use throng::PacketKind;
+///
+/// assert_eq!(PacketKind::Event.number(), 2);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketKind {
+    /// A client asks for a namespace, or is told that it got it.
+    Connect,
+    /// Either side leaves the namespace.
+    Disconnect,
+    /// An event.
+    Event,
+    /// The answer to an event.
+    Ack,
+    /// The server refuses a namespace.
+    ConnectError,
+}
+
+impl PacketKind {
+    /// Its number on the wire.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Connect => 0,
+            Self::Disconnect => 1,
+            Self::Event => 2,
+            Self::Ack => 3,
+            Self::ConnectError => 4,
+        }
+    }
+
+    /// The kind that has this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        let kinds = [Self::Connect, Self::Disconnect, Self::Event, Self::Ack, Self::ConnectError];
+        kinds.get(usize::from(number)).copied()
+    }
 }
 
 /// What a text message turned out to be.
@@ -78,7 +120,7 @@ pub(crate) enum DecodeError {
     TooManyAttachments,
     /// The text and the attachments together are larger than allowed.
     TooLarge,
-    /// Not JSON, or not what this type of packet carries.
+    /// Not JSON or msgpack, or not what this type of packet carries.
     InvalidPayload,
 }
 
@@ -98,12 +140,14 @@ pub(crate) fn decode(text: &str, attachments_max: usize) -> Result<Decoded<'_>, 
     let (subject, args) = match kind {
         Type::Connect => {
             let payload = payload.map(|json| decode_value(json, &['{'])).transpose()?;
+            let payload = payload.map(Cow::Borrowed);
             return Ok(Decoded::Complete(Packet::Connect { namespace, payload }));
         }
         Type::Disconnect if payload.is_some() => return Err(DecodeError::InvalidPayload),
         Type::Disconnect => return Ok(Decoded::Complete(Packet::Disconnect { namespace })),
         Type::ConnectError => {
             let payload = payload.map(|json| decode_value(json, &['{', '"'])).transpose()?;
+            let payload = payload.map(Cow::Borrowed);
             return Ok(Decoded::Complete(Packet::ConnectError { namespace, payload }));
         }
         Type::Event | Type::BinaryEvent => {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// An ack id as JavaScript holds it: a double that is zero or more.
+/// An ack id as JavaScript holds it: a double that is a whole number.
 ///
 /// Up to 2⁵³ - 1 that is the integer itself. Above, it is the bits of the rounded double, which
 /// are greater than 2⁶² and so can't be mistaken for an integer.
@@ -26,6 +26,37 @@ impl AckId {
     /// The id as an integer, if it is one of those that don't round.
     pub(crate) fn as_u64(self) -> Option<u64> {
         (self.0 <= SAFE_INTEGER_MAX).then_some(self.0)
+    }
+
+    /// The id that a peer wrote as a number; msgpack has negative ones too, and sends them back.
+    pub(super) fn from_number(id: f64) -> Self {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the integers in this range are exact"
+        )]
+        if (0.0..=SAFE_INTEGER_MAX as f64).contains(&id) {
+            Self(id as u64)
+        } else {
+            Self(id.to_bits())
+        }
+    }
+
+    /// The id as an integer, rounded as JavaScript rounds it, or zero where it is negative.
+    pub(crate) fn rounded(self) -> u64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "what is out of range saturates"
+        )]
+        self.as_u64().unwrap_or_else(|| f64::from_bits(self.0) as u64)
+    }
+
+    /// The id as JavaScript holds it.
+    #[expect(clippy::cast_precision_loss, reason = "the integers in this range are exact")]
+    pub(super) fn as_f64(self) -> f64 {
+        self.as_u64().map_or(f64::from_bits(self.0), |id| id as f64)
     }
 
     /// Splits the id off the text that starts with it.
@@ -57,7 +88,7 @@ pub(super) fn split_digits(text: &str) -> (&str, &str) {
 
 /// A number as JavaScript prints it (ECMA-262, `Number::toString`): the shortest digits that read
 /// back the same, with an exponent from 10²¹ on and below 10⁻⁶.
-pub(super) fn js_number(number: f64) -> String {
+pub(crate) fn js_number(number: f64) -> String {
     let magnitude = number.abs();
     if magnitude == 0.0 {
         "0".to_owned()

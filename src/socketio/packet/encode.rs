@@ -10,44 +10,20 @@
 
 use std::rc::Rc;
 
-use super::{AckId, EventDraft, MAIN_NAMESPACE};
+use super::draft::JsonDraft;
+use super::{AckId, EventDraft, MAIN_NAMESPACE, PacketKind};
 use crate::message::{Message, TextBuilder};
 use crate::socketio::payload::{ArgsWriter, EncodeError, IntoArgs};
 
-/// `0`, with a JSON object: to a client `{"sid":"..."}`, to a server its credentials.
-pub(crate) fn encode_connect(namespace: &str, payload_json: Option<&str>) -> Rc<Message> {
-    let payload_json = payload_json.unwrap_or_default();
-    let mut builder = head("0", namespace, None, payload_json.len());
-    builder.push(payload_json);
-    builder.finish()
-}
-
-/// `1`.
-pub(crate) fn encode_disconnect(namespace: &str) -> Rc<Message> {
-    head("1", namespace, None, 0).finish()
-}
-
-/// `4`, with the reason and, if there is any, more about it in JSON.
-pub(crate) fn encode_connect_error(
+/// `0`, `1` or `4`: a packet without arguments, with what it says in JSON.
+pub(crate) fn encode_control(
+    kind: PacketKind,
     namespace: &str,
-    message: &str,
-    data_json: Option<&str>,
+    payload_json: Option<&str>,
 ) -> Rc<Message> {
-    let mut builder = head("4", namespace, None, message.len());
-    builder.push("{\"message\":");
-    builder.push(&serde_json::Value::from(message).to_string());
-    if let Some(data) = data_json {
-        builder.push(",\"data\":");
-        builder.push(data);
-    }
-    builder.push("}");
-    builder.finish()
-}
-
-/// `4`, as clients of Socket.IO v2 read it: any JSON, a text for the most part.
-pub(crate) fn encode_refusal_v2(namespace: &str, json: &str) -> Rc<Message> {
-    let mut builder = head("4", namespace, None, json.len());
-    builder.push(json);
+    let payload_json = payload_json.unwrap_or_default();
+    let mut builder = head(kind, namespace, None, payload_json.len());
+    builder.push(payload_json);
     builder.finish()
 }
 
@@ -59,7 +35,8 @@ pub(crate) fn encode_event(
     args: impl IntoArgs,
 ) -> Result<EventDraft, EncodeError> {
     let array_bytes = args.bytes_expected().saturating_add(name.len());
-    let mut builder = head("2", namespace, id, array_bytes.saturating_add(ARRAY_BYTES));
+    let mut builder =
+        head(PacketKind::Event, namespace, id, array_bytes.saturating_add(ARRAY_BYTES));
     builder.push("[");
     let name_start = builder.len();
     let mut writer = ArgsWriter::new(builder.buffer());
@@ -69,7 +46,7 @@ pub(crate) fn encode_event(
     let len = writer.elements().saturating_sub(1);
     let attachments = writer.into_attachments();
     builder.set_attachments(attachments);
-    Ok(EventDraft::new(builder, name_start..name_end, len))
+    Ok(JsonDraft { builder, name: name_start..name_end, len }.into())
 }
 
 /// `3`, or `6` if there are bytes among the arguments.
@@ -79,7 +56,7 @@ pub(crate) fn encode_ack(
     args: impl IntoArgs,
 ) -> Result<Rc<Message>, EncodeError> {
     let array_bytes = args.bytes_expected().saturating_add(ARRAY_BYTES);
-    let mut builder = head("3", namespace, Some(id), array_bytes);
+    let mut builder = head(PacketKind::Ack, namespace, Some(id), array_bytes);
     builder.push("[");
     let mut writer = ArgsWriter::new(builder.buffer());
     writer.extend(args)?;
@@ -99,15 +76,10 @@ pub(super) fn declare_attachments(builder: &mut TextBuilder, binary_type: &str) 
 }
 
 /// What comes before the JSON, in a buffer with room for it.
-fn head(
-    packet_type: &str,
-    namespace: &str,
-    id: Option<AckId>,
-    payload_bytes: usize,
-) -> TextBuilder {
+fn head(kind: PacketKind, namespace: &str, id: Option<AckId>, payload_bytes: usize) -> TextBuilder {
     let head_bytes = namespace.len().saturating_add(HEAD_BYTES_EXPECTED);
     let mut builder = TextBuilder::with_capacity(head_bytes.saturating_add(payload_bytes));
-    builder.push(packet_type);
+    builder.push(itoa::Buffer::new().format(kind.number()));
     if namespace != MAIN_NAMESPACE {
         builder.push(namespace);
         builder.push(",");

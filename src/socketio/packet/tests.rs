@@ -5,13 +5,14 @@ use std::rc::Rc;
 use super::super::payload::{Binary, BinarySlice, IntoArgs, OwnedArgs};
 use super::*;
 use crate::message::Message;
+use crate::socketio::format::Format;
 
 /// A packet as one line, so that tables stay readable.
 fn shown(packet: &Packet<'_>) -> String {
     let id = |id: &Option<AckId>| id.map_or("-".to_owned(), |id| id.to_string());
     match packet {
         Packet::Connect { namespace, payload } => {
-            format!("connect {namespace} {}", payload.unwrap_or("-"))
+            format!("connect {namespace} {}", payload.as_deref().unwrap_or("-"))
         }
         Packet::Disconnect { namespace } => format!("disconnect {namespace}"),
         Packet::Event { namespace, id: ack, name, args } => {
@@ -22,7 +23,7 @@ fn shown(packet: &Packet<'_>) -> String {
             format!("ack {namespace} {} {}:{}", id(ack), args.len(), args.json())
         }
         Packet::ConnectError { namespace, payload } => {
-            format!("error {namespace} {}", payload.unwrap_or("-"))
+            format!("error {namespace} {}", payload.as_deref().unwrap_or("-"))
         }
     }
 }
@@ -283,19 +284,22 @@ fn packets_are_encoded_as_the_reference_does() {
     let id = |id| Some(AckId::new(id));
     let place = "{\"_placeholder\":true,\"num\":0}";
     for (message, expected) in [
-        (encode_connect("/", Some("{\"sid\":\"a\"}")), "0{\"sid\":\"a\"}".to_owned()),
         (
-            encode_connect("/woot", Some("{\"token\":\"123\"}")),
+            encode_control(PacketKind::Connect, "/", Some("{\"sid\":\"a\"}")),
+            "0{\"sid\":\"a\"}".to_owned(),
+        ),
+        (
+            encode_control(PacketKind::Connect, "/woot", Some("{\"token\":\"123\"}")),
             "0/woot,{\"token\":\"123\"}".to_owned(),
         ),
-        (encode_disconnect("/"), "1".to_owned()),
-        (encode_disconnect("/woot"), "1/woot,".to_owned()),
+        (encode_control(PacketKind::Disconnect, "/", None), "1".to_owned()),
+        (encode_control(PacketKind::Disconnect, "/woot", None), "1/woot,".to_owned()),
         (
-            encode_connect_error("/random", "Invalid namespace", None),
+            Format::Json.encode_connect_error("/random", "Invalid namespace", None),
             "4/random,{\"message\":\"Invalid namespace\"}".to_owned(),
         ),
         (
-            encode_connect_error("/", "a\"b", Some("{\"code\":1}")),
+            Format::Json.encode_connect_error("/", "a\"b", Some("{\"code\":1}")),
             "4{\"message\":\"a\\\"b\",\"data\":{\"code\":1}}".to_owned(),
         ),
         (finished(encode_event("/", "a", None, (1, [0; 0]))), "2[\"a\",1,[]]".to_owned()),

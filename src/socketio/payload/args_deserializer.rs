@@ -1,14 +1,12 @@
 //! Deals a list of arguments out to a Rust type.
 //!
-//! Which argument goes where is decided here; what is in one is the business of `serde_json`, or
-//! of `placeholder_deserializer` when the packet came with attachments. A tuple of two takes both
-//! of `"hi",1`, a `String` takes the first.
+//! Which argument goes where is decided here; what is in one is the business of `element`. A tuple
+//! of two takes both of `"hi",1`, a `String` takes the first.
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, Expected, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::placeholder_deserializer::PlaceholderDeserializer;
-use super::scan::Elements;
+use super::element::{Element, Elements};
 use super::{Args, ArgsError};
 
 /// A deserializer whose tuples are the argument list, and whose other types are its first element.
@@ -27,25 +25,18 @@ impl<'a> ArgsDeserializer<'a> {
         index: usize,
         seed: S,
     ) -> Result<S::Value, ArgsError> {
-        self.argument(self.args.raw_json(index), index, seed)
+        argument(self.args.elements().nth(index), index, seed)
     }
+}
 
-    fn argument<S: DeserializeSeed<'a>>(
-        &self,
-        json: Option<&'a str>,
-        index: usize,
-        seed: S,
-    ) -> Result<S::Value, ArgsError> {
-        let attachments = self.args.shared_attachments();
-        match json {
-            None => seed.deserialize(Missing).map_err(|error| error.with_index(index)),
-            Some(json) if attachments.is_empty() => seed
-                .deserialize(&mut serde_json::Deserializer::from_str(json))
-                .map_err(|error| ArgsError::at(index, &error)),
-            Some(json) => seed
-                .deserialize(&mut PlaceholderDeserializer::new(json, attachments))
-                .map_err(|error| error.with_index(index)),
-        }
+fn argument<'a, S: DeserializeSeed<'a>>(
+    element: Option<Element<'a>>,
+    index: usize,
+    seed: S,
+) -> Result<S::Value, ArgsError> {
+    match element {
+        None => seed.deserialize(Missing).map_err(|error| error.with_index(index)),
+        Some(element) => element.deserialize(index, seed),
     }
 }
 
@@ -57,16 +48,11 @@ macro_rules! first_argument {
             $($name: $kind,)*
             visitor: V,
         ) -> Result<V::Value, ArgsError> {
-            let attachments = self.args.shared_attachments();
-            match self.args.raw_json(0) {
-                None => Missing.$method($($name,)* visitor).map_err(|error| error.with_index(0)),
-                Some(json) if attachments.is_empty() => serde_json::Deserializer::from_str(json)
-                    .$method($($name,)* visitor)
-                    .map_err(|error| ArgsError::at(0, &error)),
-                Some(json) => PlaceholderDeserializer::new(json, attachments)
-                    .$method($($name,)* visitor)
-                    .map_err(|error| error.with_index(0)),
-            }
+            let parsed = match self.args.elements().next() {
+                None => Missing.$method($($name,)* visitor),
+                Some(element) => element.$method($($name,)* visitor),
+            };
+            parsed.map_err(|error| error.with_index(0))
         })+
     };
 }
@@ -80,7 +66,7 @@ impl<'de> Deserializer<'de> for ArgsDeserializer<'de> {
         visitor: V,
     ) -> Result<V::Value, ArgsError> {
         let elements = self.args.elements();
-        visitor.visit_seq(ArgsAccess { deserializer: self, elements, index: 0, len })
+        visitor.visit_seq(ArgsAccess { elements, index: 0, len })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -140,7 +126,6 @@ impl<'de> Deserializer<'de> for ArgsDeserializer<'de> {
 
 /// The arguments as the elements of a tuple; those that are missing are there, but empty.
 struct ArgsAccess<'a> {
-    deserializer: ArgsDeserializer<'a>,
     elements: Elements<'a>,
     index: usize,
     len: usize,
@@ -158,7 +143,7 @@ impl<'de> SeqAccess<'de> for ArgsAccess<'de> {
         }
         let index = self.index;
         self.index += 1;
-        self.deserializer.argument(self.elements.next(), index, seed).map(Some)
+        argument(self.elements.next(), index, seed).map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {

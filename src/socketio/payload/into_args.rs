@@ -1,4 +1,4 @@
-//! What can be emitted, and how it becomes JSON with attachments.
+//! What can be emitted, and how it becomes JSON with attachments, or msgpack.
 //!
 //! Nothing here knows of packets: the elements are written without brackets, behind whatever the
 //! buffer already holds. `("hi", &Binary(vec![1]))` becomes one attachment and this text:
@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
+use super::args::Repr;
 use super::{Args, OwnedArgs};
 
 /// What the emitting methods take: the arguments of an event or of an ack.
@@ -28,8 +29,9 @@ use super::{Args, OwnedArgs};
 ///
 /// A reference to a tuple or to a `Vec` is one argument, an array. Bytes ([`Binary`],
 /// [`BinarySlice`] and whatever else calls `serialize_bytes`) become binary attachments (Socket.IO
-/// protocol v5, "Sending and receiving data"). Floats that aren't finite become `null`, and
-/// integers beyond 2⁵³ are written in full, though JavaScript rounds them.
+/// protocol v5, "Sending and receiving data"); msgpack has them inline. Floats that aren't finite
+/// become `null` in JSON, and integers beyond 2⁵³ are written in full, though JavaScript rounds
+/// them.
 ///
 /// Clients of the reference refuse packets with more than ten attachments by default.
 ///
@@ -41,7 +43,7 @@ use super::{Args, OwnedArgs};
 ///
 /// fn json(args: impl IntoArgs) -> String {
 ///     let args = OwnedArgs::new(args).unwrap();
-///     args.as_args().json().to_owned()
+///     args.as_args().json().into_owned()
 /// }
 ///
 /// assert_eq!(json("hi"), r#""hi""#);
@@ -77,7 +79,7 @@ pub trait IntoArgs: Sized {
 /// assert_eq!(error.to_string(), "argument can't be serialized: key must be a string");
 /// ```
 #[derive(Debug)]
-pub struct EncodeError(serde_json::Error);
+pub struct EncodeError(Box<dyn std::error::Error + Send + Sync>);
 
 /// Writes arguments behind what a buffer holds, and collects their attachments.
 #[derive(Debug)]
@@ -85,11 +87,25 @@ pub struct ArgsWriter<'a> {
     buffer: &'a mut Vec<u8>,
     elements: usize,
     attachments: Vec<Rc<[u8]>>,
+    language: Language,
+}
+
+/// What it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    /// Elements with commas between them; bytes become attachments.
+    Json,
+    /// Elements one behind the other, bytes within them.
+    Msgpack,
 }
 
 impl<'a> ArgsWriter<'a> {
     pub(crate) fn new(buffer: &'a mut Vec<u8>) -> Self {
-        Self { buffer, elements: 0, attachments: Vec::new() }
+        Self { buffer, elements: 0, attachments: Vec::new(), language: Language::Json }
+    }
+
+    pub(crate) fn msgpack(buffer: &'a mut Vec<u8>) -> Self {
+        Self { language: Language::Msgpack, ..Self::new(buffer) }
     }
 
     /// Writes behind at least one element that the buffer holds already; not for bytes, whose
@@ -102,9 +118,30 @@ impl<'a> ArgsWriter<'a> {
     pub(crate) fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
         self.separate();
         self.elements += 1;
-        let formatter = PlaceholderFormatter { attachments: &mut self.attachments };
-        let mut serializer = Serializer::with_formatter(&mut *self.buffer, formatter);
-        value.serialize(&mut serializer).map_err(EncodeError)
+        match self.language {
+            Language::Json => {
+                let formatter = PlaceholderFormatter { attachments: &mut self.attachments };
+                let mut serializer = Serializer::with_formatter(&mut *self.buffer, formatter);
+                value.serialize(&mut serializer).map_err(EncodeError::new)
+            }
+            Language::Msgpack => {
+                let serializer = rmp_serde::Serializer::new(&mut *self.buffer);
+                let mut serializer = serializer.with_struct_map().with_human_readable();
+                value.serialize(&mut serializer).map_err(EncodeError::new)
+            }
+        }
+    }
+
+    /// Writes one element, or `null` if that can't be.
+    pub(super) fn push_or_null<T: Serialize + ?Sized>(&mut self, value: &T) {
+        let (bytes, elements) = (self.buffer.len(), self.elements);
+        let attachments = self.attachments.len();
+        if self.push(value).is_err() {
+            self.buffer.truncate(bytes);
+            self.elements = elements;
+            self.attachments.truncate(attachments);
+            self.push(&()).unwrap_or_default();
+        }
     }
 
     /// Writes all arguments of any kind.
@@ -127,21 +164,34 @@ impl<'a> ArgsWriter<'a> {
         self.buffer.len()
     }
 
-    /// The numbers in `args` stay as they are, so nothing else may have brought attachments.
-    fn pass_through(&mut self, args: Args<'_>) {
-        if args.is_empty() {
-            return;
+    /// Copies what is written in this language already. The numbers in JSON stay as they are, so
+    /// nothing else may have brought attachments.
+    fn pass_through(&mut self, args: Args<'_>) -> Result<(), EncodeError> {
+        match (args.repr(), self.language) {
+            (Repr::Json { json, attachments }, Language::Json) => {
+                if !args.is_empty() {
+                    self.separate();
+                    self.buffer.extend_from_slice(json.as_bytes());
+                    self.attachments.extend_from_slice(attachments);
+                }
+            }
+            (Repr::Msgpack { values }, Language::Msgpack) => self.buffer.extend_from_slice(values),
+            _ => return args.elements().try_for_each(|element| self.push(&element)),
         }
-        self.separate();
         self.elements += args.len();
-        self.buffer.extend_from_slice(args.json().as_bytes());
-        self.attachments.extend_from_slice(args.shared_attachments());
+        Ok(())
     }
 
     fn separate(&mut self) {
-        if self.elements > 0 {
+        if self.elements > 0 && self.language == Language::Json {
             self.buffer.push(b',');
         }
+    }
+}
+
+impl EncodeError {
+    pub(crate) fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
     }
 }
 
@@ -153,7 +203,7 @@ impl fmt::Display for EncodeError {
 
 impl std::error::Error for EncodeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+        Some(&*self.0)
     }
 }
 
@@ -192,13 +242,12 @@ macro_rules! pass_through {
         $(impl IntoArgs for $kind {
             fn write_args(self, writer: &mut ArgsWriter<'_>) -> Result<(), EncodeError> {
                 let $args = &self;
-                writer.pass_through($view);
-                Ok(())
+                writer.pass_through($view)
             }
 
             fn bytes_expected(&self) -> usize {
                 let $args = self;
-                $view.json().len()
+                $view.bytes()
             }
         })+
     };
@@ -249,7 +298,7 @@ mod tests {
     fn written(args: impl IntoArgs) -> (String, Vec<Vec<u8>>) {
         let args = OwnedArgs::new(args).unwrap();
         let attachments = args.as_args().attachments().map(<[u8]>::to_vec).collect();
-        (args.as_args().json().to_owned(), attachments)
+        (args.as_args().json().into_owned(), attachments)
     }
 
     fn text(args: impl IntoArgs) -> String {
