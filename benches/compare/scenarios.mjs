@@ -86,6 +86,17 @@ export const scenarios = [
     mainOnly: true,
   },
   {
+    name: "slow-limits",
+    title: "The same until the server's limits say something of those who never read",
+    charts: ["memory", "latency"],
+    command: ["slow", "--share", "0.1", "--payload", "4096"],
+    full: ["--clients", "2000", "--rate", "50", "--warmup", "500ms", "--duration", "55s"],
+    short: ["--clients", "100", "--rate", "20", "--warmup", "200ms", "--duration", "1s"],
+    seconds: 60,
+    mainOnly: true,
+    onlyWhenNamed: true,
+  },
+  {
     name: "scale",
     title: "As many idle connections as one generator process may hold",
     charts: ["memory"],

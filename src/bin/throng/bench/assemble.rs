@@ -10,43 +10,46 @@ use std::time::Duration;
 
 use super::client_latencies::ClientLatency;
 use super::clock::Clock;
-use super::conductor::{Notes, Second};
+use super::conductor::{Counting, Notes, Second};
 use super::crowd::Cast;
 use super::fairness::Fairness;
-use super::latency::Measure;
+use super::latency::{Latencies, Measure};
 use super::plan::Scenario;
 use super::report::{
     Broadcast, Connections, Failure, Generator, INTERRUPTED, Interval, Latency, Phases, Report,
     SCHEMA, ServerUse, ThreadUse, Traffic, Verdict,
 };
-use super::score::{Counts, Round, Score};
+use super::score::{Counts, ROUNDS_KEPT_APART, Round, Score};
 use super::shard::Outcome;
 use crate::doctor::Fingerprint;
 
 /// One report of a whole run.
-pub(crate) fn assemble(notes: Notes, outcomes: &[Outcome]) -> Report {
+pub(crate) fn assemble(notes: Notes, outcomes: &[(usize, Outcome)]) -> Report {
     let mut score = Score::default();
-    for outcome in outcomes {
+    for (_, outcome) in outcomes {
         score.merge(&outcome.score);
     }
     let broadcasts = measure_broadcasts(&notes, &mut score);
     let latencies = Measure::ALL
         .into_iter()
-        .filter_map(|measure| Some((measure, score.latencies.get(&measure)?)))
+        .filter_map(|measure| Some((measure, score.latencies.get(measure)?)))
         .filter(|(_, latencies)| !latencies.is_empty())
-        .map(|(measure, latencies)| Latency::new(measure, latencies))
+        .map(|(measure, latencies)| {
+            let definition = notes.plan.definition(measure);
+            Latency { definition, ..Latency::new(measure, latencies) }
+        })
         .collect();
     let measured = seconds_between(notes.measure_ns, notes.end_ns);
     let connects = notes.plan.scenario == Scenario::Connect;
     let clients: Vec<ClientLatency> =
-        outcomes.iter().flat_map(|outcome| &outcome.clients).copied().collect();
+        outcomes.iter().flat_map(|(_, outcome)| &outcome.clients).copied().collect();
     Report {
         schema: SCHEMA.to_owned(),
         label: notes.plan.target.clone(),
         program: concat!("throng ", env!("CARGO_PKG_VERSION")).to_owned(),
         started_at: humantime::format_rfc3339_seconds(notes.started_at).to_string(),
-        command: std::env::args().collect(),
-        verdict: verdict(&notes),
+        command: told_command(std::env::args()),
+        verdict: verdict(&notes, &score),
         phases: Phases {
             connect_seconds: seconds_between(notes.epoch_ns, notes.connected_ns),
             warmup_seconds: if connects {
@@ -63,7 +66,7 @@ pub(crate) fn assemble(notes: Notes, outcomes: &[Outcome]) -> Report {
         fairness: Fairness::new(notes.plan.scenario.first_measure(), &clients),
         broadcasts,
         intervals: intervals(&notes),
-        generator: generator(outcomes, &score.counts, measured),
+        generator: generator(&notes, outcomes, &score.counts, measured),
         server: (!notes.pids.is_empty()).then(|| server(&notes, &score.counts)),
         search: None,
         fingerprint: Fingerprint::take(),
@@ -72,8 +75,26 @@ pub(crate) fn assemble(notes: Notes, outcomes: &[Outcome]) -> Report {
     }
 }
 
+/// The command, but for what opens other hosts to whoever reads it.
+fn told_command(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut is_secret = false;
+    let told = words.map(|word| {
+        let was_secret = std::mem::replace(&mut is_secret, word == TOKEN);
+        match word.split_once('=') {
+            Some((TOKEN, _)) => format!("{TOKEN}={HIDDEN}"),
+            _ if was_secret => HIDDEN.to_owned(),
+            _ => word,
+        }
+    });
+    told.collect()
+}
+
 /// First and last recipient of each measured broadcast, into the score and as a list.
 fn measure_broadcasts(notes: &Notes, score: &mut Score) -> Vec<Broadcast> {
+    // The first and the last recipient may be on two hosts, with two clocks.
+    if !notes.plan.hosts.is_empty() {
+        return Vec::new();
+    }
     let cast = Cast::new(&notes.plan);
     let clock = Clock::new(notes.wall_offset_ns);
     let (from, to) = (clock.to_wall(notes.measure_ns), clock.to_wall(notes.end_ns));
@@ -104,10 +125,32 @@ fn measure_broadcasts(notes: &Notes, score: &mut Score) -> Vec<Broadcast> {
 }
 
 /// What only the run itself knows; the rest is judged by the report.
-fn verdict(notes: &Notes) -> Verdict {
+fn verdict(notes: &Notes, score: &Score) -> Verdict {
     let mut verdict = Verdict::default();
+    verdict.reasons.extend(notes.failures.iter().cloned());
+    if !notes.plan.hosts.is_empty() && notes.plan.scenario.broadcasts() {
+        verdict.warnings.push(
+            "several hosts: latencies of deliveries are those that the sender's own process \
+             received, as no two hosts have one clock; the others count for completeness, and \
+             first and last recipients are not told"
+                .to_owned(),
+        );
+    }
     if notes.interrupted {
         verdict.reasons.push(INTERRUPTED.to_owned());
+    }
+    if score.has_untold_rounds {
+        verdict.warnings.push(format!(
+            "first and last recipients are those of the first {ROUNDS_KEPT_APART} broadcasts of \
+             each stream: later ones are not put together over threads or workers"
+        ));
+    }
+    if notes.counting == Counting::Run {
+        verdict.warnings.push(
+            "the server's system calls were counted all the time, which takes it some 0.2 µs for \
+             each: its processor time is that much too high"
+                .to_owned(),
+        );
     }
     if let Some(drops) = &notes.drops {
         verdict.warnings.extend(drops.sentences());
@@ -124,18 +167,43 @@ fn connections(notes: &Notes, score: &Score) -> Connections {
         .map(|(what, count)| Failure { what: what.clone(), count: *count })
         .collect();
     failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
+    let slow = slow_ends(notes, score);
     Connections {
         wanted: u64::from(notes.plan.clients),
         connected,
         failed: counts.failed,
         lost: counts.lost,
         slow_lost: counts.slow_lost,
+        slow_lost_first_seconds: slow.map(|(first, _)| first),
+        slow_lost_last_seconds: slow.map(|(_, last)| last),
+        connects_waited: counts.connects_waited,
         per_second: per(connected, seconds_between(notes.epoch_ns, notes.connected_ns)),
         failures,
         pings: counts.pings,
         reconnected: counts.reconnected,
         not_upgraded: counts.not_upgraded,
     }
+}
+
+/// When the server closed the first and the last of those that read slowly, from the begin of the
+/// traffic: by its descriptors, as who reads nothing sees no end.
+fn slow_ends(notes: &Notes, score: &Score) -> Option<(f64, f64)> {
+    if score.counts.slow_lost == 0 {
+        return None;
+    }
+    let mut open = notes.connected.descriptors();
+    let mut ends = Vec::new();
+    for sample in notes.seconds.values().filter_map(|second| second.server.as_ref()) {
+        let now_open = sample.descriptors();
+        if sample.at_ns > notes.begin_ns {
+            let is_fewer = now_open.zip(open).is_some_and(|(now, before)| now < before);
+            ends.extend(is_fewer.then(|| seconds_between(notes.begin_ns, sample.at_ns)));
+            open = now_open;
+        }
+    }
+    let by_server = ends.first().copied().zip(ends.last().copied());
+    let of_clients = |(first, last)| (seconds_between(0, first), seconds_between(0, last));
+    by_server.or_else(|| score.slow_ended_ns.map(of_clients))
 }
 
 fn traffic(counts: &Counts, measured: f64) -> Traffic {
@@ -150,6 +218,7 @@ fn traffic(counts: &Counts, measured: f64) -> Traffic {
         stray: counts.stray,
         unsent: counts.unsent,
         slow_received: counts.slow_received,
+        own_received: counts.own_received,
         sent_per_second: per(counts.measured_sent, measured),
         received_per_second: per(counts.measured_received, measured),
         received_bytes: counts.received_bytes,
@@ -159,23 +228,31 @@ fn traffic(counts: &Counts, measured: f64) -> Traffic {
 fn intervals(notes: &Notes) -> Vec<Interval> {
     let mut intervals = Vec::new();
     let (mut before, mut server) = (Second::default(), Some(&notes.before));
+    let shards = notes.seconds.values().map(|second| second.shards).max().unwrap_or(0).max(1);
+    let (mut begin, mut latencies) = (0, Latencies::default());
     for (number, second) in &notes.seconds {
-        if second.cpu_ns == 0 {
+        latencies.merge(&second.latencies);
+        // Counts are sums from the begin on: those of all shards at one moment belong together,
+        // and what a shard passes over makes its interval longer.
+        if second.shards < shards {
             continue;
         }
-        #[expect(clippy::cast_precision_loss, reason = "a number of seconds")]
-        let at_seconds = *number as f64;
+        let end = *number + 1;
+        let at_seconds = to_f64(begin);
+        let seconds = to_f64(end - begin);
+        begin = end;
+        let latencies = std::mem::take(&mut latencies);
         let used = second.server.as_ref().zip(server).map(|(later, earlier)| later.since(earlier));
         intervals.push(Interval {
             at_seconds,
-            seconds: 1.0,
+            seconds,
             phase: second.phase,
             connected: second.counts.connected,
             sent: second.counts.sent.saturating_sub(before.counts.sent),
             received: second.counts.received.saturating_sub(before.counts.received),
-            percentiles_ns: second.latencies.percentiles(),
-            max_ns: second.latencies.max_ns(),
-            generator_cpu: per(second.cpu_ns.saturating_sub(before.cpu_ns), 1e9),
+            percentiles_ns: latencies.percentiles(),
+            max_ns: latencies.max_ns(),
+            generator_cpu: per(second.cpu_ns.saturating_sub(before.cpu_ns), 1e9 * seconds),
             server_cpu: used
                 .filter(|_| !notes.pids.is_empty())
                 .map(|(used, over)| used.core_share(over)),
@@ -195,14 +272,19 @@ fn intervals(notes: &Notes) -> Vec<Interval> {
     intervals
 }
 
-fn generator(outcomes: &[Outcome], counts: &Counts, measured: f64) -> Generator {
+fn generator(
+    notes: &Notes,
+    outcomes: &[(usize, Outcome)],
+    counts: &Counts,
+    measured: f64,
+) -> Generator {
     let threads: Vec<ThreadUse> = outcomes
         .iter()
-        .enumerate()
         .map(|(index, outcome)| {
             let cpu_seconds = Duration::from_nanos(outcome.cpu_ns).as_secs_f64();
             let core_share = if measured > 0.0 { cpu_seconds / measured } else { 0.0 };
-            ThreadUse { name: format!("crowd-{index}"), cpu_seconds, core_share }
+            let on = notes.plan.host_of(*index).map_or_else(String::new, |host| format!(" {host}"));
+            ThreadUse { name: format!("crowd-{index}{on}"), cpu_seconds, core_share }
         })
         .collect();
     let cpu_seconds = threads.iter().map(|thread| thread.cpu_seconds).sum();
@@ -210,10 +292,10 @@ fn generator(outcomes: &[Outcome], counts: &Counts, measured: f64) -> Generator 
         threads,
         cpu_seconds,
         cpu_us_per_delivery: us_per(cpu_seconds, counts.measured_received),
-        backlog_max: outcomes.iter().map(|outcome| outcome.backlog_max).max().unwrap_or(0),
-        clock_step_ns: outcomes.iter().map(|outcome| outcome.step_ns_max).max().unwrap_or(0),
+        backlog_max: outcomes.iter().map(|(_, outcome)| outcome.backlog_max).max().unwrap_or(0),
+        clock_step_ns: outcomes.iter().map(|(_, outcome)| outcome.step_ns_max).max().unwrap_or(0),
         is_bottleneck: false,
-        kernel_stamps: outcomes.iter().any(|outcome| outcome.stamped > 0),
+        kernel_stamps: outcomes.iter().any(|(_, outcome)| outcome.stamped > 0),
     }
 }
 
@@ -225,6 +307,16 @@ fn server(notes: &Notes, counts: &Counts) -> ServerUse {
         (connected > 0).then(|| per(later.saturating_sub(earlier), to_f64(connected)))
     };
     let (resident, before) = (notes.connected.resident_bytes(), notes.before.resident_bytes());
+    let high = notes.before.resident_high_bytes();
+    let each = |calls: u64, count: u64| (count > 0).then(|| per(calls, to_f64(count)));
+    let (syscalls, deliveries, untold) = match &notes.counting {
+        Counting::Warmup(calls) => (*calls, counts.warmup_received, None),
+        Counting::Run => {
+            let calls = notes.measured_to.syscalls_since(&notes.measured_from);
+            (calls, counts.measured_received, None)
+        }
+        Counting::Untold(why) => (None, 0, Some(why.clone())),
+    };
     ServerUse {
         pids: notes.pids.clone(),
         commands: notes.commands.clone(),
@@ -236,6 +328,8 @@ fn server(notes: &Notes, counts: &Counts) -> ServerUse {
         cpu_us_per_connect: us_per(connecting.cpu.as_secs_f64(), connected),
         connect_core_share: connecting.core_share(connect_time),
         resident_before_bytes: before,
+        resident_high_before_bytes: high,
+        cpu_before_seconds: Some(notes.before.cpu().as_secs_f64()),
         resident_connected_bytes: resident,
         resident_max_bytes: notes.resident_max,
         resident_bytes_per_connection: grown(resident, before),
@@ -244,6 +338,13 @@ fn server(notes: &Notes, counts: &Counts) -> ServerUse {
             notes.connected.socket_memory_bytes,
             notes.before.socket_memory_bytes,
         ),
+        syscalls,
+        syscalls_per_delivery: syscalls.and_then(|calls| each(calls, deliveries)),
+        syscalls_per_connect: notes
+            .connected
+            .syscalls_since(&notes.before)
+            .and_then(|calls| each(calls, connected)),
+        syscalls_untold: untold,
         voluntary_switches: used.voluntary_switches,
         involuntary_switches: used.involuntary_switches,
     }
@@ -267,5 +368,20 @@ fn to_f64(count: u64) -> f64 {
     count
 }
 
+const TOKEN: &str = "--token";
+const HIDDEN: &str = "...";
 /// Broadcasts that are listed one by one.
 const BROADCASTS_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_stays_with_whoever_gave_it() {
+        let told = |line: &str| told_command(line.split(' ').map(str::to_owned)).join(" ");
+        assert_eq!(told("bench --token abc echo"), "bench --token ... echo");
+        assert_eq!(told("bench --token=abc echo"), "bench --token=... echo");
+        assert_eq!(told("bench --seed 5 echo"), "bench --seed 5 echo");
+    }
+}

@@ -5,7 +5,7 @@
 //! connect .. settle .. warm-up .. measure .. drain .. finish
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +19,7 @@ use super::assemble::assemble;
 use super::clock::{monotonic_ns, wall_offset_ns};
 use super::crowd::Cast;
 use super::latency::{Latencies, nanoseconds_of};
+use super::options::Counted;
 use super::plan::{Plan, Scenario};
 use super::progress::Progress;
 use super::report::{Phase, Report};
@@ -39,7 +40,16 @@ pub(crate) struct Conductor {
     /// By shard, what it told last.
     counts: Vec<Counts>,
     outcomes: BTreeMap<usize, Outcome>,
+    /// Shards that could not go on.
+    failed: BTreeSet<usize>,
     notes: Notes,
+}
+
+/// Whose use of the machine is watched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watched<'a> {
+    pub(crate) pids: &'a [u32],
+    pub(crate) syscalls: Counted,
 }
 
 /// What was noted on the way, for the report.
@@ -68,6 +78,9 @@ pub(crate) struct Notes {
     /// By second from the epoch.
     pub(crate) seconds: BTreeMap<u64, Second>,
     pub(crate) interrupted: bool,
+    pub(crate) counting: Counting,
+    /// Why parts of the generator could not go on.
+    pub(crate) failures: Vec<String>,
     pub(crate) resident_max: u64,
     pub(crate) socket_memory_max: u64,
 }
@@ -78,21 +91,76 @@ pub(crate) struct Second {
     pub(crate) counts: Counts,
     pub(crate) latencies: Latencies,
     pub(crate) cpu_ns: u64,
+    /// How many shards have told of its end; who has passed it over tells of a later one.
+    pub(crate) shards: usize,
     pub(crate) phase: Phase,
     pub(crate) server: Option<Sample>,
 }
 
+/// When the server's system calls are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// In the warm-up: so many, once it is over.
+    Warmup(Option<u64>),
+    /// In samples, from the first connection on.
+    Run,
+    /// Not at all, and why.
+    Untold(String),
+}
+
+impl Counting {
+    fn start(plan: &Plan, when: Counted, watcher: &mut Watcher) -> Self {
+        let untold = |why: &str| Self::Untold(why.to_owned());
+        match when {
+            Counted::Never => untold("--syscalls never"),
+            Counted::Run => match watcher.count_syscalls() {
+                Ok(()) => Self::Run,
+                Err(why) => Self::Untold(why),
+            },
+            Counted::Warmup if !plan.scenario.has_traffic() => {
+                untold("nothing is delivered here; --syscalls run counts those of connects")
+            }
+            Counted::Warmup if plan.warmup_seconds <= 0.0 => {
+                untold("there is no --warmup to count them in")
+            }
+            Counted::Warmup => Self::Warmup(None),
+        }
+    }
+
+    fn begin_warmup(&mut self, watcher: &mut Watcher) {
+        if let Self::Warmup(_) = self
+            && let Err(why) = watcher.count_syscalls()
+        {
+            *self = Self::Untold(why);
+        }
+    }
+
+    fn end_warmup(&mut self, watcher: &mut Watcher) {
+        if let Self::Warmup(count) = self {
+            *count = watcher.take_syscalls();
+        }
+    }
+}
+
 impl Conductor {
     /// Starts the shards; nobody connects yet.
-    pub(crate) fn start(plan: &Plan, pids: &[u32], is_quiet: bool) -> io::Result<Self> {
-        let mut watcher = Watcher::new(pids)?;
+    pub(crate) fn start(
+        plan: &Plan,
+        watched: Watched<'_>,
+        token: Option<&str>,
+        is_quiet: bool,
+    ) -> io::Result<Self> {
+        let Watched { pids, syscalls } = watched;
+        let mut watcher = Watcher::new(pids, plan.scenario.has_slow_readers())?;
+        let counting = Counting::start(plan, syscalls, &mut watcher);
         let before = watcher.sample()?;
         let interrupted = Arc::new(AtomicBool::new(false));
         // Whoever asks for the end once more doesn't want to wait for a report.
         register_conditional_shutdown(SIGINT, INTERRUPTED_STATUS, Arc::clone(&interrupted))?;
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
-        let notes = Notes::new(plan, pids, watcher.commands(), before);
-        let shards = Shards::start(parts(plan))?;
+        let mut notes = Notes::new(plan, pids, watcher.commands(), before);
+        notes.counting = counting;
+        let shards = Shards::start(parts(plan), token)?;
         let counts = vec![Counts::default(); shards.len()];
         Ok(Self {
             shards,
@@ -102,6 +170,7 @@ impl Conductor {
             phase: Phase::Connect,
             counts,
             outcomes: BTreeMap::new(),
+            failed: BTreeSet::new(),
             notes,
         })
     }
@@ -114,6 +183,11 @@ impl Conductor {
         } else {
             self.measure()?;
             self.drain()?;
+            if self.notes.plan.scenario.has_slow_readers() {
+                self.tell(&Command::Probe);
+                let answered_ns = monotonic_ns().saturating_add(PROBE_NS);
+                self.listen_until(answered_ns, |_| false)?;
+            }
         }
         self.finish()
     }
@@ -122,7 +196,7 @@ impl Conductor {
         let epoch_ns = monotonic_ns();
         self.notes.epoch_ns = epoch_ns;
         let wall_offset_ns = self.notes.wall_offset_ns;
-        self.shards.send(&Command::Connect { epoch_ns, wall_offset_ns })?;
+        self.tell(&Command::Connect { epoch_ns, wall_offset_ns });
         let wanted = u64::from(self.notes.plan.clients);
         // Where nobody of the first came in, the next hundred thousand would wait as long, each.
         let first = wanted.min(u64::from(self.notes.plan.at_once));
@@ -161,10 +235,12 @@ impl Conductor {
         let end_ns = measure_ns.saturating_add(duration_ns);
         let cast = Cast::new(&self.notes.plan);
         let members = (0..cast.streams()).map(|stream| cast.members(stream)).collect();
-        self.shards.send(&Command::Run { begin_ns, measure_ns, end_ns, members })?;
+        self.tell(&Command::Run { begin_ns, measure_ns, end_ns, members });
         self.phase = Phase::Warmup;
         self.notes.begin_ns = begin_ns;
+        self.notes.counting.begin_warmup(&mut self.watcher);
         self.listen_until(measure_ns, |_| false)?;
+        self.notes.counting.end_warmup(&mut self.watcher);
         self.phase = Phase::Measure;
         self.notes.measure_ns = measure_ns;
         self.notes.measured_from = self.sample()?;
@@ -192,15 +268,18 @@ impl Conductor {
     }
 
     fn finish(mut self) -> io::Result<Report> {
-        self.shards.send(&Command::Finish)?;
+        self.tell(&Command::Finish);
         let until_ns = monotonic_ns().saturating_add(FINISH_NS);
-        while self.outcomes.len() < self.shards.len() {
+        while !self.have_all_ended() {
             if monotonic_ns() > until_ns {
                 return Err(io::Error::other("a part of the generator gave no outcome"));
             }
             self.listen(TICK)?;
         }
         self.progress.end();
+        if self.outcomes.is_empty() {
+            return Err(io::Error::other(self.notes.failures.join("; ")));
+        }
         let Self { shards, watcher, outcomes, mut notes, interrupted, .. } = self;
         shards.join();
         notes.interrupted = interrupted.load(Ordering::Relaxed);
@@ -208,15 +287,21 @@ impl Conductor {
         notes.socket_memory_max = watcher.socket_memory_max;
         let later = KernelDrops::take();
         notes.drops = notes.drops.zip(later).map(|(earlier, later)| later.since(&earlier));
-        let outcomes: Vec<Outcome> = outcomes.into_values().collect();
+        let outcomes: Vec<(usize, Outcome)> = outcomes.into_iter().collect();
         Ok(assemble(notes, &outcomes))
+    }
+
+    fn have_all_ended(&self) -> bool {
+        let has_ended = |shard| self.outcomes.contains_key(&shard) || self.failed.contains(&shard);
+        (0..self.shards.len()).all(has_ended)
     }
 
     /// Listens to the shards until a moment, or until something holds of their counts.
     fn listen_until(&mut self, until_ns: u64, holds: impl Fn(&Counts) -> bool) -> io::Result<()> {
         loop {
             let now = monotonic_ns();
-            if now >= until_ns || self.interrupted.load(Ordering::Relaxed) {
+            let is_over = self.interrupted.load(Ordering::Relaxed) || !self.failed.is_empty();
+            if now >= until_ns || is_over {
                 return Ok(());
             }
             if holds(&self.total()) {
@@ -241,17 +326,34 @@ impl Conductor {
                 total.counts.merge(&counts);
                 total.latencies.merge(&latencies);
                 total.cpu_ns += cpu_ns;
+                total.shards += 1;
                 total.phase = self.phase;
             }
             Event::Outcome(outcome) => {
                 self.outcomes.insert(shard, *outcome);
             }
-            Event::Failed(why) if !self.outcomes.contains_key(&shard) => {
-                return Err(io::Error::other(why));
-            }
-            Event::Failed(_) => {}
+            Event::Failed(why) => self.note_failure(shard, &why),
         }
         self.look()
+    }
+
+    /// Tells all shards; who can't be told has failed.
+    fn tell(&mut self, command: &Command) {
+        for (shard, error) in self.shards.send(command) {
+            self.note_failure(shard, &error.to_string());
+        }
+    }
+
+    /// A shard that failed ends the run, and what the others have is still told.
+    fn note_failure(&mut self, shard: usize, why: &str) {
+        if self.outcomes.contains_key(&shard) || !self.failed.insert(shard) {
+            return;
+        }
+        let who = match self.notes.plan.host_of(shard) {
+            Some(host) => format!("part {shard} of the generator, at {host}, failed: {why}"),
+            None => format!("part {shard} of the generator failed: {why}"),
+        };
+        self.notes.failures.push(who);
     }
 
     fn note_counts(&mut self, shard: usize, counts: Counts) {
@@ -320,6 +422,8 @@ impl Notes {
             drops: KernelDrops::take(),
             seconds: BTreeMap::new(),
             interrupted: false,
+            counting: Counting::Untold(String::new()),
+            failures: Vec::new(),
             resident_max: 0,
             socket_memory_max: 0,
         }
@@ -328,11 +432,7 @@ impl Notes {
 
 /// Who does what: the crowd in equal parts, and those that ask in a part of their own.
 fn parts(plan: &Plan) -> Vec<Part> {
-    let askers = match plan.scenario {
-        Scenario::Mixed { askers, .. } => askers,
-        _ => 0,
-    };
-    let crowd = plan.clients.saturating_sub(askers);
+    let (crowd, askers) = plan.crowd();
     let shards = plan.shards.clamp(1, crowd.max(1));
     let run = fastrand::u32(1..);
     let part = |shard, first_client, clients, duty| Part {
@@ -344,13 +444,10 @@ fn parts(plan: &Plan) -> Vec<Part> {
         clients,
         duty,
     };
-    let first_of = |shard: u32| {
-        u32::try_from(u64::from(crowd) * u64::from(shard) / u64::from(shards)).unwrap_or(crowd)
-    };
     let mut parts: Vec<Part> = (0..shards)
         .map(|shard| {
-            let first = first_of(shard);
-            part(shard, first, first_of(shard + 1) - first, Duty::Crowd)
+            let first = plan.first_client(shard);
+            part(shard, first, plan.first_client(shard + 1) - first, Duty::Crowd)
         })
         .collect();
     if askers > 0 {
@@ -363,6 +460,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often a shard tells its counts.
 const TOLD_NS: u64 = 50_000_000;
 const SETTLE_NS: u64 = 500_000_000;
+/// From a packet that nobody asked for to the reset that answers it.
+const PROBE_NS: u64 = 300_000_000;
 const QUIET_NS: u64 = 300_000_000;
 /// From the command to the first send: time for the last shard to hear of it.
 const LEAD_NS: u64 = 250_000_000;

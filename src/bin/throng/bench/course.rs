@@ -80,6 +80,7 @@ impl Course {
         }
         let mut report = shown.ok_or_else(|| io::Error::other("there was no step to run"))?;
         report.verdict.warnings.extend(failure.or_else(|| self.search.warning()));
+        report.verdict.warnings.extend(self.search.invalid_steps());
         report.search = Some(self.search.finish());
         Ok(report)
     }

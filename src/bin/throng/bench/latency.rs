@@ -35,16 +35,22 @@ pub(crate) enum Measure {
     /// Intended start of a connection to its being connected: let in by the namespace, and where
     /// the transport is an upgrade, moved to the WebSocket too.
     Connect,
-    /// The moment a client left, in churn or in a storm, to being connected again.
+    /// The moment a client was to leave, in churn or in a storm, to being connected again.
     Reconnect,
+    /// A client's own connect call to being connected again: without what the generator needs to
+    /// close and open all of a storm's connections.
+    ReconnectOwn,
     /// Intended send to actual send: how late the generator was.
     ScheduleLag,
+    /// Intended start of a connection to its actual start, of those at a rate that had not to wait
+    /// for others on their way.
+    ConnectLag,
     /// The kernel's receipt to the moment the generator read it.
     ReceiveLag,
 }
 
 impl Measure {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Delivery,
         Self::DeliveryUserSpace,
         Self::DeliveryUncorrected,
@@ -55,7 +61,9 @@ impl Measure {
         Self::RoundTripUncorrected,
         Self::Connect,
         Self::Reconnect,
+        Self::ReconnectOwn,
         Self::ScheduleLag,
+        Self::ConnectLag,
         Self::ReceiveLag,
     ];
 
@@ -72,7 +80,9 @@ impl Measure {
             Self::RoundTripUncorrected => "round trip, uncorrected",
             Self::Connect => "connect",
             Self::Reconnect => "reconnect",
+            Self::ReconnectOwn => "reconnect, own start",
             Self::ScheduleLag => "schedule lag",
+            Self::ConnectLag => "connect lag",
             Self::ReceiveLag => "receive lag",
         }
     }
@@ -97,8 +107,12 @@ impl Measure {
                 "from the actual send to the kernel's receipt of the answer"
             }
             Self::Connect => "from the intended start of a connection to its being connected",
-            Self::Reconnect => "from the moment a client left to being connected again",
+            Self::Reconnect => "from the moment a client was to leave to being connected again",
+            Self::ReconnectOwn => "from a client's own connect call to being connected again",
             Self::ScheduleLag => "from the intended to the actual send: the generator's own delay",
+            Self::ConnectLag => {
+                "from the intended to the actual start of a connection: the generator's own delay"
+            }
             Self::ReceiveLag => "from the kernel's receipt to the generator's reading it",
         }
     }

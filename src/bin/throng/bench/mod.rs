@@ -8,6 +8,7 @@
 //! ```
 
 mod assemble;
+mod by_measure;
 mod checks;
 mod client;
 mod client_latencies;
@@ -18,6 +19,7 @@ mod course;
 mod crowd;
 pub(crate) mod descriptors;
 pub(crate) mod fairness;
+mod hosts;
 pub(crate) mod latency;
 mod ledger;
 pub(crate) mod options;
@@ -43,7 +45,7 @@ mod worker;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use conductor::Conductor;
+use conductor::{Conductor, Watched};
 use course::Course;
 use options::{Bench, Load};
 use plan::Plan;
@@ -56,7 +58,7 @@ use crate::open_files;
 /// Runs what was asked for.
 pub(crate) fn run(bench: &Bench) -> io::Result<ExitCode> {
     match bench {
-        Bench::Worker => worker::run().map(|()| ExitCode::SUCCESS),
+        Bench::Worker(options) => worker::run(options).map(|()| ExitCode::SUCCESS),
         Bench::Report(options) => render::run_report(options),
         Bench::Compare(options) => compare::run_compare(options),
         _ => run_load(bench),
@@ -69,7 +71,8 @@ fn run_load(bench: &Bench) -> io::Result<ExitCode> {
     descriptors::check(&plan, files).map_err(io::Error::other)?;
     pin(&plan)?;
     // Without it the run stands as well: what keeps it from being taken shows in the run too.
-    let intrinsic = Intrinsic::take(plan.pin).ok();
+    let is_here = plan.hosts.is_empty();
+    let intrinsic = if is_here { Intrinsic::take(plan.pin).ok() } else { None };
     let mut report = match Course::new(&plan, load, files)? {
         Some(course) => course.run(&plan, load)?,
         None => run_plan(&plan, load)?,
@@ -83,12 +86,15 @@ fn run_load(bench: &Bench) -> io::Result<ExitCode> {
         // A closed standard output is no reason to fail.
         let _ = write!(output_of(&load.output), "{}", render::table(&report));
     }
-    Ok(if report.verdict.valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One run from the first connection to the verdict.
 fn run_plan(plan: &Plan, load: &Load) -> io::Result<Report> {
-    let mut report = Conductor::start(plan, &load.target.pid, load.output.quiet)?.run()?;
+    let token = load.process.token.as_deref();
+    let watched = Watched { pids: &load.target.pid, syscalls: load.target.syscalls };
+    let conductor = Conductor::start(plan, watched, token, load.output.quiet)?;
+    let mut report = conductor.run()?;
     verdict::judge(&mut report);
     Ok(report)
 }

@@ -38,9 +38,8 @@ pub(crate) enum Bench {
     Report(Render),
     /// Compare two results; the exit code tells whether the second is worse.
     Compare(Compare),
-    /// A worker process of a run with --workers; speaks lines of JSON.
-    #[command(hide = true)]
-    Worker,
+    /// Lend this host to runs with --hosts: serve as a worker until ended.
+    Worker(Worker),
 }
 
 /// What every scenario takes.
@@ -83,6 +82,10 @@ pub(crate) struct Target {
     /// Process of the server, to watch its processor time and memory; may be given several times.
     #[arg(long, value_name = "PID")]
     pub(crate) pid: Vec<u32>,
+    /// When to count the system calls of these processes; it takes them some 0.2 µs for each, which
+    /// belongs into no figure of their processor time.
+    #[arg(long, value_enum, default_value_t = Counted::Warmup, value_name = "WHEN")]
+    pub(crate) syscalls: Counted,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -94,6 +97,9 @@ pub(crate) struct Clients {
     /// Connections opened per second; by default as fast as the server takes them.
     #[arg(long, value_name = "PER SECOND")]
     pub(crate) connect_rate: Option<f64>,
+    /// How connections are spread over time at a rate; by default as sends are.
+    #[arg(long, value_enum, requires = "connect_rate")]
+    pub(crate) connect_arrivals: Option<Arrivals>,
     /// Most connections on their way at a time, in each thread or worker; with a rate, those that
     /// are due wait, and their latency runs from when they were due.
     #[arg(long, default_value_t = 256, value_name = "COUNT")]
@@ -129,6 +135,9 @@ pub(crate) struct Traffic {
     /// Send the payload as a binary attachment.
     #[arg(long)]
     pub(crate) binary: bool,
+    /// The server sends to everybody but the sender: no sender waits for its own broadcast.
+    #[arg(long)]
+    pub(crate) publisher_excluded: bool,
     /// Name of the event, where the server has another.
     #[arg(long, value_name = "NAME")]
     pub(crate) event: Option<String>,
@@ -164,6 +173,18 @@ pub(crate) struct Process {
     /// Processes that share the clients, each with its own descriptors.
     #[arg(long, default_value_t = 0, conflicts_with = "threads")]
     pub(crate) workers: u32,
+    /// Workers on other hosts that share the clients, such as a:7000,b:7000: each is a
+    /// `throng bench worker --listen`; one that is named twice takes two parts.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        conflicts_with_all = ["threads", "workers", "pin"]
+    )]
+    pub(crate) hosts: Vec<String>,
+    /// What the workers on other hosts ask for; it goes over the network as it is.
+    #[arg(long, env = "THRONG_BENCH_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
     /// Processor that the generator is bound to.
     #[arg(long, value_name = "CPU")]
     pub(crate) pin: Option<usize>,
@@ -264,6 +285,19 @@ pub(crate) struct Storm {
     pub(crate) load: Load,
 }
 
+/// `throng bench worker`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Worker {
+    /// Where conductors reach it; a port alone is on loopback. Whoever reaches it can make this
+    /// host put load on any other, so elsewhere than on loopback it needs --token. Without it,
+    /// lines of JSON come and go over the standard streams, as --workers has it.
+    #[arg(long, value_name = "[ADDRESS:]PORT")]
+    pub(crate) listen: Option<String>,
+    /// What a conductor must know; it goes over the network as it is.
+    #[arg(long, env = "THRONG_BENCH_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+}
+
 /// `throng bench report`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Render {
@@ -341,6 +375,15 @@ pub(crate) enum Stamps {
     Kernel,
     /// The generator, when it read them.
     User,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Counted {
+    /// While the traffic warms up: the measured part is left alone.
+    Warmup,
+    /// From the first connection to the end of the measured part.
+    Run,
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -27,6 +27,9 @@ pub(crate) struct Plan {
     pub(crate) clients: u32,
     /// `None` is as fast as the server takes them: a ceiling, found by a closed loop.
     pub(crate) connect_rate: Option<f64>,
+    /// How connections follow one another at a rate.
+    #[serde(default)]
+    pub(crate) connect_pacing: Pacing,
     pub(crate) at_once: u32,
     pub(crate) connect_timeout_seconds: f64,
     pub(crate) source: Option<String>,
@@ -38,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) payload_asked_bytes: usize,
     pub(crate) binary: bool,
     pub(crate) event: String,
+    #[serde(default)]
+    pub(crate) recipients: Recipients,
     pub(crate) warmup_seconds: f64,
     pub(crate) duration_seconds: f64,
     pub(crate) drain_seconds: f64,
@@ -46,6 +51,9 @@ pub(crate) struct Plan {
     pub(crate) shards: u32,
     /// Whether shards are processes.
     pub(crate) processes: bool,
+    /// Workers on other hosts, a shard each; empty where all are on this one.
+    #[serde(default)]
+    pub(crate) hosts: Vec<String>,
     pub(crate) pin: Option<usize>,
     pub(crate) kernel_stamps: bool,
 }
@@ -78,7 +86,9 @@ impl Plan {
                 (Scenario::Churn { share: churn.share, churn_rate: churn.churn_rate }, &churn.load)
             }
             Bench::Storm(storm) => (Scenario::Storm, &storm.load),
-            Bench::Report(_) | Bench::Compare(_) | Bench::Worker => return Err(PlanError::NoRun),
+            Bench::Report(_) | Bench::Compare(_) | Bench::Worker(_) => {
+                return Err(PlanError::NoRun);
+            }
         };
         Ok((Self::new(scenario, load)?, load))
     }
@@ -104,6 +114,11 @@ impl Plan {
             protocol,
             clients: clients.clients,
             connect_rate: clients.connect_rate,
+            connect_pacing: match clients.connect_arrivals {
+                Some(options::Arrivals::Fixed) => Pacing::Fixed,
+                Some(options::Arrivals::Poisson) => Pacing::Poisson,
+                None => pacing.opened(),
+            },
             at_once: clients.at_once,
             connect_timeout_seconds: clients.connect_timeout.as_secs_f64(),
             source: clients.source.clone(),
@@ -113,12 +128,22 @@ impl Plan {
             payload_asked_bytes: traffic.payload,
             binary: traffic.binary,
             event,
+            recipients: if traffic.publisher_excluded {
+                Recipients::AllButSender
+            } else {
+                Recipients::Everybody
+            },
             warmup_seconds: traffic.warmup.as_secs_f64(),
             duration_seconds: traffic.duration.as_secs_f64(),
             drain_seconds: traffic.drain.as_secs_f64(),
             seed: traffic.seed,
-            shards: if process.workers > 0 { process.workers } else { process.threads },
-            processes: process.workers > 0,
+            shards: match u32::try_from(process.hosts.len()) {
+                Ok(hosts @ 1..) => hosts,
+                _ if process.workers > 0 => process.workers,
+                _ => process.threads,
+            },
+            processes: process.workers > 0 || !process.hosts.is_empty(),
+            hosts: process.hosts.clone(),
             pin: process.pin,
             kernel_stamps: process.stamps == options::Stamps::Kernel,
         };
@@ -145,6 +170,60 @@ impl Plan {
         }
         plan.check()?;
         Ok(plan)
+    }
+
+    /// From where to where a latency of this run goes.
+    pub(crate) fn definition(&self, measure: Measure) -> String {
+        match (measure, self.connect_rate) {
+            (Measure::Connect, None) => format!(
+                "closed loop, at most {} on their way: from a connection's own start to its being \
+                 connected",
+                self.at_once
+            ),
+            (Measure::Delivery | Measure::DeliveryUserSpace | Measure::DeliveryUncorrected, _)
+                if !self.hosts.is_empty() =>
+            {
+                format!("{}; only where one process sent and received", measure.definition())
+            }
+            _ => measure.definition().to_owned(),
+        }
+    }
+
+    /// Whether a shard's wall clock is that of whoever broadcasts.
+    pub(crate) fn shares_clock_with_sender(&self, shard: u32) -> bool {
+        self.hosts.is_empty() || shard == 0
+    }
+
+    /// Clients that are there for the scenario, and those that only ask beside them.
+    pub(crate) fn crowd(&self) -> (u32, u32) {
+        let askers = match self.scenario {
+            Scenario::Mixed { askers, .. } => askers,
+            _ => 0,
+        };
+        (self.clients.saturating_sub(askers), askers)
+    }
+
+    /// Where a shard is, if elsewhere.
+    pub(crate) fn host_of(&self, shard: usize) -> Option<&str> {
+        self.hosts.get(shard % self.hosts.len().max(1)).map(String::as_str)
+    }
+
+    /// Whether one shard has all clients, and sees all that any of them receives.
+    pub(crate) fn is_one_shard(&self) -> bool {
+        self.shards == 1 && self.crowd().1 == 0
+    }
+
+    /// The first client of a shard; that of the next one is where it ends.
+    pub(crate) fn first_client(&self, shard: u32) -> u32 {
+        let (crowd, _) = self.crowd();
+        let shards = self.shards.clamp(1, crowd.max(1));
+        let first = u64::from(crowd) * u64::from(shard.min(shards)) / u64::from(shards);
+        u32::try_from(first).unwrap_or(crowd)
+    }
+
+    /// Clients of the first shard, which sends for all: two would share no sequence.
+    pub(crate) fn senders(&self) -> u32 {
+        self.first_client(1)
     }
 
     /// The server that a shard talks to.
@@ -222,6 +301,11 @@ impl Scenario {
         !matches!(self, Self::Connect | Self::Idle | Self::Echo | Self::Ack | Self::Storm)
     }
 
+    /// Whether some clients read slowly or not at all.
+    pub(crate) fn has_slow_readers(&self) -> bool {
+        matches!(self, Self::Slow { .. })
+    }
+
     fn default_rate(&self) -> Option<f64> {
         match self {
             Self::Connect | Self::Idle | Self::Storm => None,
@@ -245,10 +329,11 @@ impl Scenario {
 }
 
 /// How sends follow one another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Pacing {
     /// Open loop, in equal distances.
+    #[default]
     Fixed,
     /// Open loop, at random.
     Poisson,
@@ -264,6 +349,15 @@ impl Pacing {
             Self::Poisson => Self::Poisson,
         }
     }
+}
+
+/// To whom the server sends what a client broadcasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Recipients {
+    #[default]
+    Everybody,
+    AllButSender,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

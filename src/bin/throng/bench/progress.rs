@@ -6,10 +6,10 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
-use std::time::Duration;
 
 use super::conductor::{Notes, Second};
 use super::plan::Plan;
+use super::render::units::words::time;
 use super::report::Phase;
 use super::score::Counts;
 
@@ -57,7 +57,7 @@ impl Progress {
         if let Some(latencies) = latest.map(|second| second.latencies.percentiles())
             && let (Some(p50), Some(p99)) = (latencies.p50, latencies.p99)
         {
-            let _ = write!(line, " · p50 {} p99 {}", short(p50), short(p99));
+            let _ = write!(line, " · p50 {} p99 {}", time(p50), time(p99));
         }
         let end_ns = match phase {
             Phase::Warmup => {
@@ -95,15 +95,6 @@ fn name(phase: Phase) -> &'static str {
 
 fn seconds(seconds: f64) -> u64 {
     super::latency::nanoseconds_of(seconds)
-}
-
-fn short(nanoseconds: u64) -> String {
-    let time = Duration::from_nanos(nanoseconds);
-    if time < Duration::from_millis(1) {
-        format!("{} µs", time.as_micros())
-    } else {
-        format!("{:.1} ms", time.as_secs_f64() * 1e3)
-    }
 }
 
 const RENEW_NS: u64 = 200_000_000;

@@ -57,6 +57,15 @@ impl Report {
         self.verdict.reasons.iter().any(|reason| reason == INTERRUPTED)
     }
 
+    /// Whether the command did what it was asked for: the run is valid, and so is each step of a
+    /// sweep. A search goes on to where steps break, and may.
+    pub(crate) fn is_sound(&self) -> bool {
+        let is_whole = self.search.as_ref().is_none_or(|search| {
+            !search.limits.is_empty() || search.steps.iter().all(|step| step.kept)
+        });
+        self.verdict.valid && is_whole
+    }
+
     /// Of what its reader looks at first; `None` where that has no samples.
     pub(crate) fn first_measure(&self) -> Option<&Latency> {
         self.latency(self.plan.scenario.first_measure())
@@ -106,6 +115,15 @@ pub(crate) struct Connections {
     pub(crate) lost: u64,
     /// Of those that read slowly on purpose; not among the lost.
     pub(crate) slow_lost: u64,
+    /// When the server closed the first of them, from the begin of the traffic.
+    #[serde(default)]
+    pub(crate) slow_lost_first_seconds: Option<f64>,
+    /// The last of them.
+    #[serde(default)]
+    pub(crate) slow_lost_last_seconds: Option<f64>,
+    /// Connects at a rate that waited until one of those on their way was over.
+    #[serde(default)]
+    pub(crate) connects_waited: u64,
     /// Connected per second of the connect phase.
     pub(crate) per_second: f64,
     /// How they ended or failed, most frequent first.
@@ -146,6 +164,9 @@ pub(crate) struct Traffic {
     pub(crate) unsent: u64,
     /// Deliveries to clients that read slowly on purpose, judged by nobody.
     pub(crate) slow_received: u64,
+    /// Broadcasts that came to the client that had sent them.
+    #[serde(default)]
+    pub(crate) own_received: u64,
     pub(crate) sent_per_second: f64,
     /// Receipts in the measured part: what comes in the drain is no rate that was reached.
     pub(crate) received_per_second: f64,
@@ -270,6 +291,12 @@ pub(crate) struct ServerUse {
     /// Share of one core while the connections were opened.
     pub(crate) connect_core_share: f64,
     pub(crate) resident_before_bytes: u64,
+    /// The most that was resident before the first connection.
+    #[serde(default)]
+    pub(crate) resident_high_before_bytes: Option<u64>,
+    /// Processor time before the first connection.
+    #[serde(default)]
+    pub(crate) cpu_before_seconds: Option<f64>,
     /// When all were connected.
     pub(crate) resident_connected_bytes: u64,
     pub(crate) resident_max_bytes: u64,
@@ -277,6 +304,19 @@ pub(crate) struct ServerUse {
     /// The kernel's socket memory at its most, both ends, all of the machine.
     pub(crate) kernel_socket_bytes_max: u64,
     pub(crate) kernel_socket_bytes_per_connection: Option<f64>,
+    /// System calls of the warm-up, or with `--syscalls run` of the measured part; `None` where
+    /// they are not counted.
+    #[serde(default)]
+    pub(crate) syscalls: Option<u64>,
+    /// Over deliveries and answers of the same part.
+    #[serde(default)]
+    pub(crate) syscalls_per_delivery: Option<f64>,
+    /// Over the connections of the connect phase.
+    #[serde(default)]
+    pub(crate) syscalls_per_connect: Option<f64>,
+    /// Why system calls are not counted.
+    #[serde(default)]
+    pub(crate) syscalls_untold: Option<String>,
     pub(crate) voluntary_switches: u64,
     pub(crate) involuntary_switches: u64,
 }

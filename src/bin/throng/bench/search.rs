@@ -10,8 +10,9 @@ use std::fmt;
 
 use super::options::Varied;
 use super::percentile::Percentile;
+use super::render::units;
+use super::render::units::words::{percent, time};
 use super::report::{self, Report, Step};
-use super::verdict::{percent, time};
 
 /// A search or a sweep on its way: `next`, run it, `handle`, and again until there is no next.
 #[derive(Clone, Debug)]
@@ -125,6 +126,29 @@ impl Search {
         let ended = self.steps.iter().rev().find(|step| is_same(step.load, load))?;
         let reason = ended.why.strip_prefix(INVALID)?;
         Some(format!("the search ended at an invalid step, and not at a limit: {reason}"))
+    }
+
+    /// Steps of a sweep that prove nothing, and why: there each is there for its own figures. Of a
+    /// search, those are where it turned back.
+    pub(crate) fn invalid_steps(&self) -> Vec<String> {
+        let invalid = self.steps.iter().filter_map(|step| {
+            let reason = step.why.strip_prefix(INVALID)?;
+            Some((units::rate(step.load), reason))
+        });
+        match self.course {
+            Course::Given(_) => invalid
+                .map(|(load, reason)| format!("the step at {load} is INVALID: {reason}"))
+                .collect(),
+            Course::Between { .. } => {
+                let loads: Vec<String> = invalid.map(|(load, _)| load).collect();
+                let sentence = format!(
+                    "steps of the search were INVALID, at {}: to find where that begins is its \
+                     purpose, and none of them is what it found",
+                    loads.join(", ")
+                );
+                if loads.is_empty() { Vec::new() } else { vec![sentence] }
+            }
+        }
     }
 
     pub(crate) fn finish(self) -> report::Search {
@@ -504,7 +528,7 @@ mod tests {
         assert_eq!((step.load, step.kept, step.why.as_str()), (5.0, true, ""));
         let step = limits("p50=9900us,p99=10ms,max=9ms").step(5.0, &report);
         assert!(!step.kept);
-        assert_eq!(step.why, "p50 is 10.00 ms, above 9.90 ms; max is 10.00 ms, above 9.00 ms");
+        assert_eq!(step.why, "p50 is 10 ms, above 9.9 ms; max is 10 ms, above 9 ms");
         assert_eq!(step.percentiles_ns, report.latencies[0].percentiles_ns);
     }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::client_latencies::ClientLatency;
 use super::latency::Latencies;
 use super::plan::Plan;
+use super::schedule::Schedule;
 use super::score::{Counts, Score};
 
 /// What one shard has to do with the plan.
@@ -29,6 +30,22 @@ pub(crate) struct Part {
     pub(crate) first_client: u32,
     pub(crate) clients: u32,
     pub(crate) duty: Duty,
+}
+
+impl Part {
+    /// When its connections are to begin, where there is a rate. Those who ask beside a crowd come
+    /// in as long as it does, in their share of the rate.
+    pub(crate) fn connect_schedule(&self, begin_ns: u64) -> Option<Schedule> {
+        let Plan { connect_rate, connect_pacing, clients, seed, .. } = &self.plan;
+        let (crowd, askers) = self.plan.crowd();
+        let (seed, shard, shards, part) = match self.duty {
+            Duty::Crowd => (*seed, self.shard, self.shards, crowd),
+            Duty::Ask => (!*seed, 0, 1, askers),
+        };
+        let rate = (*connect_rate)? * f64::from(part) / f64::from((*clients).max(1));
+        let schedule = Schedule::new(*connect_pacing, rate, begin_ns, seed)?;
+        Some(schedule.part(shard, shards))
+    }
 }
 
 /// What the clients of a shard are there for.
@@ -56,6 +73,8 @@ pub(crate) enum Command {
         /// Recipients of each stream's events, over all shards.
         members: Vec<u64>,
     },
+    /// Find out which of those that read slowly are connected no more.
+    Probe,
     /// Tell the outcome and end.
     Finish,
 }
@@ -66,7 +85,8 @@ pub(crate) enum Command {
 pub(crate) enum Event {
     /// The counts as they stand, ten times a second.
     Progress(Counts),
-    /// One second, by its number from the epoch.
+    /// What was until the end of a second, by its number from the epoch: of this second, and of
+    /// those before it that were passed over.
     Second {
         second: u64,
         counts: Counts,

@@ -1,4 +1,5 @@
-//! Starting shards and talking with them: threads by channels, processes by lines of JSON.
+//! Starting shards and talking with them: threads by channels, processes by lines of JSON, here
+//! or on other hosts.
 //!
 //! ```text
 //! thread   mpsc + waker          process   stdin > {"connect":{..}}   stdout < {"progress":{..}}
@@ -13,6 +14,7 @@ use std::thread::JoinHandle;
 use mio::Waker;
 
 use super::crowd::Crowd;
+use super::hosts::Remote;
 use super::shard::{Command, Event, Part, write_line};
 
 /// All shards of a run.
@@ -26,16 +28,20 @@ pub(crate) struct Shards {
 enum Shard {
     Thread { commands: Sender<Command>, waker: Waker, handle: Option<JoinHandle<()>> },
     Process { child: Child, input: Option<ChildStdin>, reader: Option<JoinHandle<()>> },
+    Remote { remote: Remote, reader: Option<JoinHandle<()>> },
 }
 
 impl Shards {
     /// Starts one shard for each part.
-    pub(crate) fn start(parts: Vec<Part>) -> io::Result<Self> {
+    pub(crate) fn start(parts: Vec<Part>, token: Option<&str>) -> io::Result<Self> {
         let (sender, events) = channel();
         let mut shards = Vec::new();
         for (index, part) in parts.into_iter().enumerate() {
             let sender = sender.clone();
-            shards.push(if part.plan.processes {
+            let host = part.plan.host_of(index).map(str::to_owned);
+            shards.push(if let Some(host) = host {
+                start_remote(index, &host, token, &part, sender)?
+            } else if part.plan.processes {
                 start_process(index, &part, sender)?
             } else {
                 start_thread(index, part, sender)?
@@ -52,11 +58,10 @@ impl Shards {
         &self.events
     }
 
-    pub(crate) fn send(&mut self, command: &Command) -> io::Result<()> {
-        for shard in &mut self.shards {
-            shard.send(command)?;
-        }
-        Ok(())
+    /// Answers which shards could not be told, and why.
+    pub(crate) fn send(&mut self, command: &Command) -> Vec<(usize, io::Error)> {
+        let told = self.shards.iter_mut().map(|shard| shard.send(command)).enumerate();
+        told.filter_map(|(index, told)| Some((index, told.err()?))).collect()
     }
 
     /// Waits for the end of all that was started.
@@ -69,6 +74,10 @@ impl Shards {
                 Shard::Process { child, input, reader } => {
                     drop(input.take());
                     let _ = child.wait();
+                    let _ = reader.take().map(JoinHandle::join);
+                }
+                Shard::Remote { remote, reader } => {
+                    remote.end();
                     let _ = reader.take().map(JoinHandle::join);
                 }
             }
@@ -102,6 +111,7 @@ impl Shard {
                 let input = input.as_mut().ok_or_else(|| io::Error::other("a worker ended"))?;
                 write_line(input, command)
             }
+            Self::Remote { remote, .. } => remote.send(command),
         }
     }
 }
@@ -135,19 +145,47 @@ fn start_process(index: usize, part: &Part, sender: Sender<(usize, Event)>) -> i
     if let Some(input) = &mut input {
         write_line(input, part)?;
     }
-    let output = child.stdout.take();
+    let output = child.stdout.take().ok_or_else(|| io::Error::other("a worker has no output"))?;
+    let reader = start_reader(index, BufReader::new(output), sender)?;
+    Ok(Shard::Process { child, input, reader: Some(reader) })
+}
+
+fn start_remote(
+    index: usize,
+    host: &str,
+    token: Option<&str>,
+    part: &Part,
+    sender: Sender<(usize, Event)>,
+) -> io::Result<Shard> {
+    let (remote, lines) = Remote::start(host, token, part)?;
+    let reader = start_reader(index, lines, sender)?;
+    Ok(Shard::Remote { remote, reader: Some(reader) })
+}
+
+/// Passes on what a worker says, until it ends.
+fn start_reader(
+    index: usize,
+    lines: impl BufRead + Send + 'static,
+    sender: Sender<(usize, Event)>,
+) -> io::Result<JoinHandle<()>> {
     let read = move || {
-        let lines = output.map(BufReader::new).into_iter().flat_map(BufRead::lines);
-        for line in lines.map_while(Result::ok) {
-            let event = serde_json::from_str(&line).unwrap_or_else(|error| {
-                Event::Failed(format!("a worker said what is no event: {error}"))
-            });
+        let failed = |why: String| (index, Event::Failed(why));
+        for line in lines.lines() {
+            let event = match line {
+                Ok(line) => serde_json::from_str(&line).unwrap_or_else(|error| {
+                    Event::Failed(format!("a worker said what is no event: {error}"))
+                }),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let _ = sender.send(failed("a worker said nothing any more".to_owned()));
+                    return;
+                }
+                Err(_) => break,
+            };
             if sender.send((index, event)).is_err() {
                 return;
             }
         }
-        let _ = sender.send((index, Event::Failed("a worker ended too early".to_owned())));
+        let _ = sender.send(failed("a worker ended too early".to_owned()));
     };
-    let reader = std::thread::Builder::new().name(format!("worker-{index}")).spawn(read)?;
-    Ok(Shard::Process { child, input, reader: Some(reader) })
+    std::thread::Builder::new().name(format!("worker-{index}")).spawn(read)
 }

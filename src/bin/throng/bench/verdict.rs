@@ -7,8 +7,9 @@
 
 use super::latency::{HIGHEST_NS, Measure};
 use super::percentile::Percentile;
-use super::plan::Scenario;
-use super::report::{Report, ThreadUse, Verdict};
+use super::plan::{Recipients, Scenario};
+use super::render::units::words::{bytes, percent, seconds, time};
+use super::report::{Latency, Report, ThreadUse, Verdict};
 use super::target;
 
 /// Fills the verdict; reasons and warnings that it holds already stay in it.
@@ -27,24 +28,6 @@ pub(crate) fn judge(report: &mut Report) {
     add(reasons, found.reasons);
     add(warnings, found.warnings);
     *valid = reasons.is_empty();
-}
-
-/// Nanoseconds in words, in the unit of their size.
-pub(crate) fn time(nanoseconds: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "two digits of it are shown")]
-    let nanoseconds = nanoseconds as f64;
-    if nanoseconds < 1e6 {
-        format!("{:.0} µs", nanoseconds / 1e3)
-    } else if nanoseconds < 1e9 {
-        format!("{:.2} ms", nanoseconds / 1e6)
-    } else {
-        format!("{:.2} s", nanoseconds / 1e9)
-    }
-}
-
-/// A share of one core in words.
-pub(crate) fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
 }
 
 /// What one look at a report has found.
@@ -90,10 +73,24 @@ impl Findings {
             ));
         }
         if connections.slow_lost > 0 {
+            let first = connections.slow_lost_first_seconds;
+            let when = match first.zip(connections.slow_lost_last_seconds) {
+                Some((first, last)) => {
+                    format!("the first {first:.0} s and the last {last:.0} s after the first send")
+                }
+                None => "when is not known without --pid".to_owned(),
+            };
             self.warn(format!(
-                "the server closed slow clients, {} of them: that is its right, and they are not \
-                 counted as lost",
+                "the server closed slow clients, {} of them, {when}: that is its right, and they \
+                 are not counted as lost",
                 connections.slow_lost
+            ));
+        }
+        if connections.connects_waited > 0 {
+            self.warn(format!(
+                "connects fell behind their rate, {} of them: --at-once {} were on their way, and \
+                 the wait is in their times",
+                connections.connects_waited, report.plan.at_once
             ));
         }
     }
@@ -101,8 +98,19 @@ impl Findings {
     fn judge_completeness(&mut self, report: &Report) {
         let traffic = &report.traffic;
         if traffic.missing > 0 {
+            // One of each broadcast, and none ever came to its sender.
+            let excludes = report.plan.scenario.broadcasts()
+                && report.plan.recipients == Recipients::Everybody
+                && traffic.own_received == 0
+                && traffic.missing == traffic.sent;
+            let hint = if excludes {
+                ", one of each broadcast, and no sender got its own: a server that sends to \
+                 everybody but the sender is measured with --publisher-excluded"
+            } else {
+                ""
+            };
             self.invalid(format!(
-                "deliveries are missing: {} of {}",
+                "deliveries are missing: {} of {}{hint}",
                 traffic.missing, traffic.expected
             ));
         }
@@ -143,7 +151,8 @@ impl Findings {
     }
 
     fn judge_generator(&mut self, report: &Report) {
-        self.judge_lag(report);
+        self.judge_lag(report, Measure::ScheduleLag, report.first_measure());
+        self.judge_lag(report, Measure::ConnectLag, report.latency(Measure::Connect));
         let threads = &report.generator.threads;
         let Some(busiest) = busiest(threads) else { return };
         // Threads that are bound to one processor fill it together.
@@ -189,9 +198,11 @@ impl Findings {
     }
 
     /// The highest percentile that both have: a lag in few sends shows in a low one only.
-    fn judge_lag(&mut self, report: &Report) {
-        let Some(measured) = report.first_measure() else { return };
-        let Some(lag) = report.latency(Measure::ScheduleLag) else { return };
+    fn judge_lag(&mut self, report: &Report, lag: Measure, measured: Option<&Latency>) {
+        let (Some(lag), Some(measured)) = (report.latency(lag), measured) else { return };
+        // Late connects spoil a run of which they are the measure.
+        let spoils = lag.measure == Measure::ScheduleLag
+            || report.plan.scenario.first_measure() == Measure::Connect;
         let both = Percentile::ALL.into_iter().take(LAG_PERCENTILES).rev().find_map(|percentile| {
             let lag_ns = percentile.of(&lag.percentiles_ns)?;
             Some((percentile.name(), lag_ns, percentile.of(&measured.percentiles_ns)?))
@@ -200,12 +211,14 @@ impl Findings {
         if let Some((name, lag_ns, measured_ns)) = both
             && is_late(lag_ns, measured_ns)
         {
-            self.invalid(format!(
-                "the generator was overloaded: {name} of its schedule lag is {}, more than a tenth \
-                 of the {title}'s {}",
+            let sentence = format!(
+                "the generator was overloaded: {name} of its {} is {}, more than a tenth of the \
+                 {title}'s {}",
+                lag.measure.title(),
                 time(lag_ns),
                 time(measured_ns)
-            ));
+            );
+            if spoils { self.invalid(sentence) } else { self.warn(sentence) }
         } else if is_late(lag.max_ns, measured.max_ns) {
             self.warn(format!(
                 "the generator was late by {} once, and the longest {title} is {}: the highest \
@@ -278,6 +291,7 @@ impl Findings {
                  lies between them"
             ));
         }
+        self.warn_of_memory(report);
         let load = report.fingerprint.load_average.map_or(0.0, |[minute, _, _]| minute);
         if load > OTHER_LOAD_MAX * cores.map_or(1.0, f64::from) {
             self.warn(format!(
@@ -285,6 +299,28 @@ impl Findings {
                  other processes may have taken part of it"
             ));
         }
+    }
+
+    /// A server that has served before has memory to serve from, and grows by less.
+    fn warn_of_memory(&mut self, report: &Report) {
+        let Some(server) = &report.server else { return };
+        let before = server.resident_before_bytes;
+        let was_higher = server
+            .resident_high_before_bytes
+            .is_some_and(|high| high > before.saturating_add(before / 50 + RESIDENT_NOISE_BYTES));
+        let used = server.cpu_before_seconds.unwrap_or(0.0);
+        let sign = if was_higher {
+            let high = server.resident_high_before_bytes.unwrap_or(0);
+            format!("its memory had been {} at most and was {}", bytes(high), bytes(before))
+        } else if used > USED_BEFORE_SECONDS_MAX {
+            format!("it had used {} of processor time", seconds(used))
+        } else {
+            return;
+        };
+        self.warn(format!(
+            "the server was not fresh when the run began: {sign}; connections that fit into \
+             memory it has kept make RSS per connection too low, so start it anew to measure it"
+        ));
     }
 
     /// What the machine does to anybody, it does to the server and to the generator.
@@ -353,6 +389,10 @@ const OTHER_LOAD_MAX: f64 = 0.5;
 /// Beyond a percentile, so that it stands.
 const BEYOND_SURE: u64 = 100;
 const CAUSES_MAX: usize = 3;
+/// The kernel counts resident memory in batches, and may be off by so much.
+const RESIDENT_NOISE_BYTES: u64 = 512 * 1_024;
+/// What a runtime may need for its start.
+const USED_BEFORE_SECONDS_MAX: f64 = 2.0;
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -506,6 +546,68 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn when_slow_clients_were_closed_is_told_as_far_as_it_is_known() {
+        let mut slow = report("slow http://10.0.0.1:3000");
+        slow.connections.slow_lost = 100;
+        assert!(judged(slow.clone()).warnings[0].contains("when is not known without --pid"));
+        slow.connections.slow_lost_first_seconds = Some(33.2);
+        slow.connections.slow_lost_last_seconds = Some(36.1);
+        let verdict = judged(slow);
+        assert!(verdict.warnings[0].contains("the first 33 s and the last 36 s after"));
+    }
+
+    #[test]
+    fn one_loss_of_each_broadcast_is_the_senders_own() {
+        let lost = |missing, own_received| {
+            broadcast(|report| {
+                report.traffic.sent = 50;
+                report.traffic.missing = missing;
+                report.traffic.own_received = own_received;
+            })
+        };
+        assert!(lost(50, 0).reasons[0].contains("--publisher-excluded"));
+        assert!(!lost(50, 1).reasons[0].contains("--publisher-excluded"));
+        assert!(!lost(49, 0).reasons[0].contains("--publisher-excluded"));
+    }
+
+    #[test]
+    fn memory_of_a_server_that_has_served_is_told_apart() {
+        let of = |high: Option<u64>, cpu: Option<f64>| {
+            broadcast(|report| {
+                report.fingerprint.cores = Some(8);
+                report.server = Some(ServerUse {
+                    resident_before_bytes: 10_000_000,
+                    resident_high_before_bytes: high,
+                    cpu_before_seconds: cpu,
+                    ..ServerUse::default()
+                });
+            })
+            .warnings
+            .join("\n")
+        };
+        assert!(!of(Some(10_700_000), Some(2.0)).contains("not fresh"));
+        assert!(!of(None, None).contains("not fresh"));
+        assert!(of(Some(10_800_000), Some(0.1)).contains("had been 10.8 MB at most"));
+        assert!(of(Some(10_000_000), Some(2.1)).contains("had used 2.1 s"));
+    }
+
+    #[test]
+    fn late_connects_spoil_a_run_that_measures_them() {
+        let lagging = |line: &str| {
+            let mut report = report(line);
+            report.latencies.push(latency(Measure::ConnectLag, 5_000_000, 10_000));
+            if report.latency(Measure::Connect).is_none() {
+                report.latencies.push(latency(Measure::Connect, 10_000_000, 10_000));
+            }
+            judged(report)
+        };
+        let verdict = lagging("connect http://10.0.0.1:3000 --connect-rate 100");
+        assert!(verdict.reasons[0].contains("p99.9 of its connect lag is 5"), "{verdict:?}");
+        let verdict = lagging("echo http://10.0.0.1:3000 --connect-rate 100");
+        assert!(verdict.valid && verdict.warnings[0].contains("connect lag"), "{verdict:?}");
+    }
+
+    #[test]
     fn what_stands_in_a_verdict_stays_there() {
         let verdict = broadcast(|report| {
             report.verdict.reasons.push("the run was interrupted".to_owned());
@@ -517,7 +619,7 @@ pub(crate) mod tests {
     fn a_wall_clock_that_was_set_is_a_reason() {
         assert!(broadcast(|report| report.generator.clock_step_ns = 1_000_000).valid);
         let verdict = broadcast(|report| report.generator.clock_step_ns = 250_000_000);
-        assert!(verdict.reasons[0].contains("was set by 250.00 ms"));
+        assert!(verdict.reasons[0].contains("was set by 250 ms"));
     }
 
     #[test]
@@ -541,13 +643,13 @@ pub(crate) mod tests {
         };
         assert!(lagging(990_000, 10_000).valid);
         let verdict = lagging(1_100_000, 10_000);
-        assert!(verdict.reasons[0].contains("p99.9 of its schedule lag is 1.10 ms"));
-        assert!(verdict.reasons[0].contains("the delivery's 10.00 ms"), "{verdict:?}");
+        assert!(verdict.reasons[0].contains("p99.9 of its schedule lag is 1.1 ms"));
+        assert!(verdict.reasons[0].contains("the delivery's 10 ms"), "{verdict:?}");
         assert!(lagging(1_100_000, 9_999).reasons[0].contains("p99 of"));
         assert!(lagging(1_100_000, 999).reasons[0].contains("p90 of"));
         assert!(lagging(1_100_000, 99).reasons[0].contains("p50 of"));
         let verdict = lagging(1_100_000, 9);
-        assert!(verdict.valid && verdict.warnings[0].contains("late by 1.10 ms once"));
+        assert!(verdict.valid && verdict.warnings[0].contains("late by 1.1 ms once"));
     }
 
     #[test]
@@ -652,12 +754,6 @@ pub(crate) mod tests {
         assert!(verdict.valid && verdict.warnings.len() == 1, "{verdict:?}");
         let warning = &verdict.warnings[0];
         assert!(warning.starts_with("the machine itself stalls: "), "{warning}");
-        assert!(warning.contains("up to 1.01 ms") && warning.ends_with("delivery's 10.00 ms"));
-    }
-
-    #[test]
-    fn times_have_the_unit_of_their_size() {
-        let times = [999_000, 1_500_000, 2_500_000_000].map(time);
-        assert_eq!(times, ["999 µs", "1.50 ms", "2.50 s"]);
+        assert!(warning.contains("up to 1.01 ms") && warning.ends_with("delivery's 10 ms"));
     }
 }

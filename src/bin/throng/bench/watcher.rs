@@ -8,12 +8,14 @@ use std::io;
 use std::time::Duration;
 
 use super::clock::monotonic_ns;
-use super::watch::{ProcessSample, ProcessUse, ProcessWatch, socket_memory_bytes};
+use super::watch::{ProcessSample, ProcessUse, ProcessWatch, Syscalls, socket_memory_bytes};
 
 /// The processes of a server; none where no `--pid` names them.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     watches: Vec<ProcessWatch>,
+    /// What counts their system calls, while they are to be counted.
+    syscalls: Option<Syscalls>,
     pub(crate) resident_max: u64,
     pub(crate) socket_memory_max: u64,
 }
@@ -23,13 +25,33 @@ pub(crate) struct Watcher {
 pub(crate) struct Sample {
     pub(crate) at_ns: u64,
     processes: Vec<ProcessSample>,
+    /// Since they are counted, while they are.
+    syscalls: Option<u64>,
     pub(crate) socket_memory_bytes: u64,
 }
 
 impl Watcher {
-    pub(crate) fn new(pids: &[u32]) -> io::Result<Self> {
-        let watches = pids.iter().map(|pid| ProcessWatch::new(*pid)).collect::<Result<_, _>>()?;
-        Ok(Self { watches, resident_max: 0, socket_memory_max: 0 })
+    /// Where clients read slowly, descriptors are counted: the server's closing a client that reads
+    /// nothing shows nowhere else.
+    pub(crate) fn new(pids: &[u32], counts_descriptors: bool) -> io::Result<Self> {
+        let watches = pids.iter().map(|pid| ProcessWatch::new(*pid));
+        let mut watches: Vec<ProcessWatch> = watches.collect::<Result<_, _>>()?;
+        if counts_descriptors {
+            watches.iter_mut().for_each(ProcessWatch::count_descriptors);
+        }
+        Ok(Self { watches, syscalls: None, resident_max: 0, socket_memory_max: 0 })
+    }
+
+    /// Counts system calls from now on; says why not where that can't be.
+    pub(crate) fn count_syscalls(&mut self) -> Result<(), String> {
+        let threads: Vec<i32> = self.watches.iter().flat_map(ProcessWatch::threads).collect();
+        self.syscalls = Some(Syscalls::watch(&threads).map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    /// System calls since they are counted, which they are no more.
+    pub(crate) fn take_syscalls(&mut self) -> Option<u64> {
+        self.syscalls.take().and_then(|syscalls| syscalls.count())
     }
 
     /// The command line of each process.
@@ -41,7 +63,8 @@ impl Watcher {
         let processes =
             self.watches.iter_mut().map(ProcessWatch::sample).collect::<Result<_, _>>()?;
         let socket_memory_bytes = socket_memory_bytes().unwrap_or(0);
-        let sample = Sample { at_ns: monotonic_ns(), processes, socket_memory_bytes };
+        let syscalls = self.syscalls.as_ref().and_then(Syscalls::count);
+        let sample = Sample { at_ns: monotonic_ns(), processes, syscalls, socket_memory_bytes };
         self.resident_max = self.resident_max.max(sample.resident_bytes());
         self.socket_memory_max = self.socket_memory_max.max(socket_memory_bytes);
         Ok(sample)
@@ -51,6 +74,25 @@ impl Watcher {
 impl Sample {
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.processes.iter().map(|process| process.resident_bytes).sum()
+    }
+
+    /// The sum of what each had at its most; `None` where that isn't known.
+    pub(crate) fn resident_high_bytes(&self) -> Option<u64> {
+        self.processes.iter().map(|process| process.resident_high_bytes).sum()
+    }
+
+    /// System calls since an earlier sample.
+    pub(crate) fn syscalls_since(&self, earlier: &Self) -> Option<u64> {
+        Some(self.syscalls?.saturating_sub(earlier.syscalls?))
+    }
+
+    pub(crate) fn descriptors(&self) -> Option<u64> {
+        self.processes.iter().map(|process| process.descriptors).sum()
+    }
+
+    /// Processor time since the processes began.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.processes.iter().map(|process| process.cpu).sum()
     }
 
     /// What was used since an earlier sample, and in what time.

@@ -19,6 +19,7 @@ mod load;
 mod machine;
 mod options;
 mod render;
+mod syscalls;
 mod text;
 mod timestamps;
 
@@ -88,6 +89,7 @@ impl Report {
         checks.extend(stalls.checks());
         checks.extend(wakes.checks());
         checks.push(timestamps::check());
+        checks.push(syscalls::check());
         let (clients, fingerprint) = (options.clients, facts.fingerprint);
         Ok(Self { schema: SCHEMA, clients, checks, load, stalls, wakes, fingerprint })
     }

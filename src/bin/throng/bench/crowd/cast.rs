@@ -5,7 +5,7 @@
 //! 0 .. publishers .. | steady .. | slow, or those that come and go
 //! ```
 
-use crate::bench::plan::{Plan, Scenario};
+use crate::bench::plan::{Plan, Recipients, Scenario};
 use crate::bench::rooms::Rooms;
 use crate::bench::shard::{Duty, Part};
 
@@ -18,6 +18,9 @@ pub(crate) struct Cast {
     is_slow: bool,
     publishers: u32,
     rooms: Option<Rooms>,
+    /// Clients of the one shard that broadcasts: streams are sent by them in turn.
+    senders: u32,
+    publisher_excluded: bool,
 }
 
 /// What is expected of a client.
@@ -44,7 +47,19 @@ impl Cast {
             Scenario::Broadcast { publishers } => publishers,
             _ => 1,
         };
-        Self { steady, clients, is_slow, publishers, rooms: Rooms::new(plan) }
+        let (rooms, senders) = (Rooms::new(plan), plan.senders());
+        let publisher_excluded = plan.recipients == Recipients::AllButSender;
+        Self { steady, clients, is_slow, publishers, rooms, senders, publisher_excluded }
+    }
+
+    /// Who sends what is sent in a stream.
+    pub(crate) fn sender(&self, stream: u32) -> u32 {
+        stream % self.senders.max(1)
+    }
+
+    /// Whether a broadcast must not come to a client, as it is its sender.
+    pub(crate) fn is_excluded(&self, client: u32, stream: u32) -> bool {
+        self.publisher_excluded && client == self.sender(stream)
     }
 
     pub(crate) fn temper(&self, client: u32) -> Temper {
@@ -67,10 +82,15 @@ impl Cast {
 
     /// How many have to receive what is sent in a stream.
     pub(crate) fn members(&self, stream: u32) -> u64 {
-        match &self.rooms {
+        let members = match &self.rooms {
             Some(rooms) => u64::try_from(rooms.members(stream).len()).unwrap_or(u64::MAX),
             None => u64::from(self.steady),
-        }
+        };
+        let sender = self.sender(stream);
+        let is_one_less = self.publisher_excluded
+            && self.temper(sender) == Temper::Steady
+            && self.place(sender, stream).is_some();
+        members.saturating_sub(u64::from(is_one_less))
     }
 
     pub(crate) fn room_of(&self, client: u32) -> Option<u32> {

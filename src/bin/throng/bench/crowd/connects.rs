@@ -20,8 +20,30 @@ pub(crate) struct Connects {
     at_once: usize,
     under_way: usize,
     timeout_ns: u64,
+    /// When it was last seen that there was no room.
+    full_ns: Option<u64>,
     /// In the order of their ends, those that are over by now included.
     deadlines: VecDeque<(u64, Attempt)>,
+}
+
+/// An attempt whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) attempt: Attempt,
+    /// When it should begin.
+    pub(crate) intended_ns: u64,
+    pub(crate) cause: Cause,
+}
+
+/// What decided when an attempt begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The schedule; what is late of it is the generator's own delay.
+    Schedule,
+    /// Others on their way, for whom it had to wait.
+    Room,
+    /// Nothing: it was to begin at once.
+    Order,
 }
 
 /// One client's way in.
@@ -42,6 +64,7 @@ impl Connects {
             at_once: usize::try_from(at_once).unwrap_or(usize::MAX),
             under_way: 0,
             timeout_ns,
+            full_ns: None,
             deadlines: VecDeque::new(),
         }
     }
@@ -56,28 +79,30 @@ impl Connects {
         self.at_once = usize::MAX;
     }
 
-    /// The next attempt that is due, with the moment it should begin.
-    pub(crate) fn next_due(&mut self, now_ns: u64) -> Option<(Attempt, u64)> {
+    /// The next attempt that is due.
+    pub(crate) fn next_due(&mut self, now_ns: u64) -> Option<Due> {
+        let attempt = *self.waiting.front()?;
         if self.under_way >= self.at_once {
+            self.full_ns = Some(now_ns);
             return None;
         }
-        let attempt = *self.waiting.front()?;
-        let intended_ns = match (&mut self.schedule, attempt.intended_ns) {
-            (_, Some(intended_ns)) => intended_ns,
+        let (intended_ns, cause) = match (&mut self.schedule, attempt.intended_ns) {
+            (_, Some(intended_ns)) => (intended_ns, Cause::Order),
             (Some(schedule), None) => {
                 let due_ns = schedule.next_at();
                 if due_ns > now_ns {
                     return None;
                 }
                 schedule.advance();
-                due_ns
+                let has_waited = self.full_ns.is_some_and(|full_ns| due_ns <= full_ns);
+                (due_ns, if has_waited { Cause::Room } else { Cause::Schedule })
             }
-            (None, None) => now_ns,
+            (None, None) => (now_ns, Cause::Order),
         };
         self.waiting.pop_front();
         self.under_way += 1;
         self.deadlines.push_back((now_ns.saturating_add(self.timeout_ns), attempt));
-        Some((attempt, intended_ns))
+        Some(Due { attempt, intended_ns, cause })
     }
 
     /// An attempt came to its end, one way or the other; whether it was the last there is.
@@ -110,5 +135,49 @@ impl Connects {
             (Some(_), _) => 0,
         };
         expiry.min(start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::plan::Pacing;
+
+    const MS: u64 = 1_000_000;
+
+    fn connects(rate: Option<f64>, at_once: u32) -> Connects {
+        let schedule = rate.and_then(|rate| Schedule::new(Pacing::Fixed, rate, 0, 1));
+        let mut connects = Connects::new(schedule, at_once, 1_000 * MS);
+        for client in 0..5 {
+            connects.push(Attempt { client, number: 0, intended_ns: None });
+        }
+        connects
+    }
+
+    fn next(connects: &mut Connects, now_ms: u64) -> Option<(u64, Cause)> {
+        connects.next_due(now_ms * MS).map(|due| (due.intended_ns / MS, due.cause))
+    }
+
+    #[test]
+    fn at_a_rate_the_schedule_says_when_and_who_had_to_wait_is_known() {
+        let mut connects = connects(Some(100.0), 2);
+        assert_eq!(next(&mut connects, 3), Some((0, Cause::Schedule)));
+        assert_eq!(next(&mut connects, 3), None);
+        assert_eq!(next(&mut connects, 10), Some((10, Cause::Schedule)));
+        assert_eq!(next(&mut connects, 25), None, "two are on their way");
+        connects.finish();
+        assert_eq!(next(&mut connects, 32), Some((20, Cause::Room)));
+        connects.finish();
+        assert_eq!(next(&mut connects, 34), Some((30, Cause::Schedule)), "due when there was room");
+    }
+
+    #[test]
+    fn without_a_rate_there_is_a_closed_loop() {
+        let mut connects = connects(None, 2);
+        assert_eq!(next(&mut connects, 3), Some((3, Cause::Order)));
+        assert_eq!(next(&mut connects, 3), Some((3, Cause::Order)));
+        assert_eq!(next(&mut connects, 4), None);
+        connects.finish();
+        assert_eq!(next(&mut connects, 9), Some((9, Cause::Order)));
     }
 }

@@ -210,13 +210,7 @@ impl Crowd {
             (Heard::Answer, Sends::Echoes | Sends::Acks) => {
                 self.send_now(u32::try_from(index).unwrap_or(u32::MAX));
             }
-            (Heard::Delivery { stream, sequence }, Sends::Broadcasts) => {
-                let place = usize::try_from(stream).unwrap_or(usize::MAX);
-                let received = self.listening.score.received_of(place, sequence);
-                if self.members_of.get(place).is_some_and(|members| received == *members) {
-                    self.send_now(stream);
-                }
-            }
+            (Heard::Delivery { stream, is_last: true }, Sends::Broadcasts) => self.send_now(stream),
             _ => {}
         }
     }
@@ -225,6 +219,7 @@ impl Crowd {
     fn handle_connected(&mut self, index: usize, stamp: Stamp) {
         let Some(member) = self.members.get(index) else { return };
         let intended_ns = self.clock.to_wall(member.intended_ns);
+        let started_ns = self.clock.to_wall(member.started_ns);
         let is_first = member.attempt == 0;
         let latency_ns = stamp.received_ns().saturating_sub(intended_ns);
         if is_first {
@@ -232,6 +227,8 @@ impl Crowd {
         } else if self.listening.is_measured(intended_ns) {
             // Clients come and go in the warm-up too.
             self.listening.record_first(Measure::Reconnect, latency_ns);
+            let own_ns = stamp.received_ns().saturating_sub(started_ns);
+            self.listening.score.record(Measure::ReconnectOwn, own_ns);
         }
         self.enter(index);
     }
@@ -290,7 +287,12 @@ impl Crowd {
             self.links.close(key);
         }
         let temper = self.cast.temper(self.client_of(index));
+        let now = self.clock.refresh();
         let score = &mut self.listening.score;
+        if temper == Temper::Slow && stage == Stage::Present && !self.is_probed {
+            let ended_ns = now.saturating_sub(self.window.begin_ns);
+            score.note_slow_end((ended_ns, ended_ns));
+        }
         match stage {
             Stage::Away => return,
             Stage::Connecting | Stage::Entering => score.counts.failed += 1,

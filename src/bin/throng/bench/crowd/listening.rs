@@ -13,8 +13,8 @@ use crate::bench::clock::wall_ns;
 use crate::bench::latency::{Latencies, Measure};
 use crate::bench::ledger::{Ledger, Receipt};
 use crate::bench::payload::{self, Mark, Unmarked};
-use crate::bench::plan::Plan;
 use crate::bench::score::Score;
+use crate::bench::shard::Part;
 
 /// Everything that is taken down about what was received.
 #[derive(Debug)]
@@ -28,8 +28,12 @@ pub(crate) struct Listening {
     /// What the run is looked at for first.
     first_measure: Measure,
     run: u32,
+    /// Whether broadcasts are sent by the clock that stamps receipts here.
+    shares_clock: bool,
     payload_bytes: usize,
     first_client: u32,
+    /// Recipients of each stream's events, over all shards.
+    members_of: Vec<u64>,
     deliveries: Ledger,
     answers: Ledger,
     /// Intended sends that count, by the wall clock.
@@ -47,7 +51,8 @@ pub(crate) enum Heard {
     Nothing,
     Delivery {
         stream: u32,
-        sequence: u32,
+        /// Whether everybody has it by now, as far as this shard sees.
+        is_last: bool,
     },
     Answer,
 }
@@ -70,17 +75,20 @@ impl Stamp {
 }
 
 impl Listening {
-    pub(crate) fn new(run: u32, plan: &Plan, clients: Range<u32>, cast: &Cast) -> Self {
+    pub(crate) fn new(part: &Part, clients: Range<u32>, cast: &Cast) -> Self {
         let count = clients.len();
+        let Part { plan, run, shard, .. } = part;
         Self {
-            score: Score::default(),
+            score: Score::new(plan.is_one_shard()),
             second: Latencies::default(),
             clients: ClientLatencies::new(count),
             stamped: 0,
             first_measure: plan.scenario.first_measure(),
-            run,
+            run: *run,
+            shares_clock: plan.shares_clock_with_sender(*shard),
             payload_bytes: plan.payload_bytes,
             first_client: clients.start,
+            members_of: (0..cast.streams()).map(|stream| cast.members(stream)).collect(),
             deliveries: Ledger::new(count, cast.streams_per_client()),
             answers: Ledger::new(count, 1),
             measured: u64::MAX..u64::MAX,
@@ -158,7 +166,8 @@ impl Listening {
 
     fn hear_delivery(&mut self, cast: &Cast, client: u32, mark: &Mark, stamp: Stamp) -> Heard {
         let stream = u32::from(mark.stream);
-        let Some(place) = cast.place(client, stream) else {
+        let place = cast.place(client, stream).filter(|_| !cast.is_excluded(client, stream));
+        let Some(place) = place else {
             self.score.counts.stray += 1;
             return Heard::Nothing;
         };
@@ -166,14 +175,24 @@ impl Listening {
         if !self.count(receipt, cast.temper(client), stamp) {
             return Heard::Nothing;
         }
-        if self.is_measured(mark.intended_ns) {
+        if !self.shares_clock {
+            return Heard::Delivery { stream, is_last: false };
+        }
+        self.score.counts.own_received += u64::from(client == cast.sender(stream));
+        let is_measured = self.is_measured(mark.intended_ns);
+        if is_measured {
             let measures =
                 [Measure::Delivery, Measure::DeliveryUserSpace, Measure::DeliveryUncorrected];
             self.record(client, mark, stamp, measures);
         }
         let round = (usize::from(mark.stream), mark.sequence);
-        self.score.note_round(round, mark.intended_ns, stamp.received_ns());
-        Heard::Delivery { stream, sequence: mark.sequence }
+        let members = self.members_of.get(usize::from(mark.stream)).copied().unwrap_or(0);
+        let received = self.score.note_round(round, mark.intended_ns, stamp.received_ns());
+        let is_last = received == members;
+        if is_last {
+            self.score.complete_round(round, is_measured);
+        }
+        Heard::Delivery { stream, is_last }
     }
 
     fn hear_answer(&mut self, client: u32, mark: &Mark, stamp: Stamp) -> Heard {
@@ -194,6 +213,7 @@ impl Listening {
         // By its receipt: what an overloaded server delivers after the measured part is neither a
         // rate that it has reached nor the work of the processor time that is watched.
         let is_measured = self.is_measured(stamp.received_ns());
+        let is_early = stamp.received_ns() < self.measured.start;
         let counts = &mut self.score.counts;
         match receipt {
             Receipt::Next | Receipt::Early => {}
@@ -206,6 +226,7 @@ impl Listening {
         }
         // Whoever got it, the server has worked for it.
         counts.measured_received += u64::from(is_measured);
+        counts.warmup_received += u64::from(is_early);
         match temper {
             Temper::Steady => counts.received += 1,
             Temper::Slow => counts.slow_received += 1,

@@ -27,7 +27,7 @@ use mio::{Events, Waker};
 pub(crate) use cast::Cast;
 
 use cast::{Sends, Temper};
-use connects::{Attempt, Connects};
+use connects::{Attempt, Cause, Connects, Due};
 use input::Happened;
 use links::{Links, TIMER, WAKER};
 use listening::Listening;
@@ -39,7 +39,6 @@ use super::client::{Client, Dialect, Lane, Output};
 use super::clock::{Clock, wall_offset_ns};
 use super::latency::{Measure, nanoseconds, nanoseconds_of};
 use super::plan::Scenario;
-use super::schedule::Schedule;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
 use super::target;
@@ -68,6 +67,8 @@ pub(crate) struct Crowd {
     backlog_max: u64,
     /// When slow clients read again.
     slow_read_ns: u64,
+    /// Whether slow clients have been asked for a last sign: when they end says nothing then.
+    is_probed: bool,
     /// When the first sends of a closed loop are due.
     closed_begin_ns: u64,
     commands: Commands<Command>,
@@ -82,6 +83,8 @@ struct Member {
     lanes: [Option<usize>; 3],
     /// When its way in should have begun.
     intended_ns: u64,
+    /// When it has.
+    started_ns: u64,
     /// Tells the ways in apart.
     attempt: u32,
     pulse: Pulse,
@@ -101,6 +104,8 @@ enum Stage {
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     epoch_ns: u64,
+    /// Of the traffic.
+    begin_ns: u64,
     measure_ns: u64,
     end_ns: u64,
     cpu: MeasuredCpu,
@@ -156,7 +161,7 @@ impl Crowd {
             connects: Connects::new(None, plan.at_once, timeout_ns),
             pings: Pings::default(),
             traffic: Traffic::new(&part, &cast, &dialect.namespace),
-            listening: Listening::new(part.run, plan, clients, &cast),
+            listening: Listening::new(&part, clients, &cast),
             cast,
             dialect,
             clock: Clock::new(wall_offset_ns()),
@@ -170,6 +175,7 @@ impl Crowd {
             telling: Telling { progress_ns: u64::MAX, second: 0 },
             backlog_max: 0,
             slow_read_ns: u64::MAX,
+            is_probed: false,
             closed_begin_ns: u64::MAX,
             commands,
             events,
@@ -218,6 +224,7 @@ impl Crowd {
                 Ok(Command::Run { begin_ns, measure_ns, end_ns, members }) => {
                     self.begin_run(begin_ns, measure_ns, end_ns, members);
                 }
+                Ok(Command::Probe) => self.probe_slow(),
                 Ok(Command::Finish) => {
                     self.finish();
                     return Next::End;
@@ -237,10 +244,7 @@ impl Crowd {
         }
         self.telling = Telling { progress_ns: now, second: 0 };
         let plan = &self.part.plan;
-        let schedule = plan.connect_rate.and_then(|rate| {
-            let schedule = Schedule::new(plan.pacing.opened(), rate, now, plan.seed)?;
-            Some(schedule.part(self.part.shard, self.part.shards))
-        });
+        let schedule = self.part.connect_schedule(now);
         let timeout_ns = nanoseconds_of(plan.connect_timeout_seconds);
         self.connects = Connects::new(schedule, plan.at_once, timeout_ns);
         for client in self.clients() {
@@ -265,8 +269,8 @@ impl Crowd {
         if second > self.telling.second {
             let latencies = std::mem::take(&mut self.listening.second);
             let cpu_ns = thread_cpu_ns();
-            let told = self.telling.second;
-            (self.events)(Event::Second { second: told, counts, latencies, cpu_ns });
+            let last = second - 1;
+            (self.events)(Event::Second { second: last, counts, latencies, cpu_ns });
             self.telling.second = second;
             self.leave_silent_servers(now);
         }
@@ -347,6 +351,7 @@ impl Member {
             stage: Stage::Away,
             lanes: [None; 3],
             intended_ns: 0,
+            started_ns: 0,
             attempt: 0,
             pulse: Pulse::default(),
         }

@@ -14,6 +14,7 @@ use crate::bench::latency::Measure;
 use crate::bench::payload::Mark;
 use crate::bench::plan::tests::plan;
 use crate::bench::score::Round;
+use crate::bench::shard::{Duty, Part};
 
 fn message(run: u32, stream: u16, sequence: u32) -> Vec<u8> {
     let intended_ns = BEGIN_NS + u64::from(sequence) * 100 * MS;
@@ -24,6 +25,13 @@ fn message(run: u32, stream: u16, sequence: u32) -> Vec<u8> {
     message
 }
 
+/// All clients in one shard.
+fn part() -> Part {
+    let (shard, shards, first_client, clients) = (0, 1, 0, 3);
+    let (plan, run, duty) = (plan(PLAN), RUN, Duty::Crowd);
+    Part { plan, run, shard, shards, first_client, clients, duty }
+}
+
 fn stamp(at_ms: u64) -> Stamp {
     let received_ns = BEGIN_NS + at_ms * MS;
     Stamp { kernel_ns: Some(received_ns), user_ns: received_ns + UNREAD_NS }
@@ -31,7 +39,7 @@ fn stamp(at_ms: u64) -> Stamp {
 
 fn heard() -> Listening {
     let cast = Cast::new(&plan(PLAN));
-    let mut listening = Listening::new(RUN, &plan(PLAN), 0..3, &cast);
+    let mut listening = Listening::new(&part(), 0..3, &cast);
     listening.measure(BEGIN_NS + 100 * MS..BEGIN_NS + 400 * MS);
     for (client, sequence, at_ms) in RECEIPTS {
         listening.hear(&cast, client, &message(RUN, 0, sequence), stamp(at_ms));
@@ -75,7 +83,7 @@ fn receipts_are_counted_each_as_what_it_was() {
 #[test]
 fn what_comes_after_the_measured_part_has_a_latency_and_is_no_rate() {
     let cast = Cast::new(&plan(PLAN));
-    let mut listening = Listening::new(RUN, &plan(PLAN), 0..3, &cast);
+    let mut listening = Listening::new(&part(), 0..3, &cast);
     listening.measure(BEGIN_NS + 100 * MS..BEGIN_NS + 400 * MS);
     for (sequence, at_ms) in [(0, 100), (1, 399), (2, 400), (3, 450)] {
         listening.hear(&cast, 0, &message(RUN, 0, sequence), stamp(at_ms));
@@ -127,7 +135,7 @@ fn each_broadcast_knows_its_first_and_its_last_recipient() {
 fn shards_that_heard_a_part_each_add_up_to_one_that_heard_all() {
     let cast = Cast::new(&plan(PLAN));
     let hear = |clients: std::ops::Range<u32>| {
-        let mut listening = Listening::new(RUN, &plan(PLAN), clients.clone(), &cast);
+        let mut listening = Listening::new(&part(), clients.clone(), &cast);
         listening.measure(BEGIN_NS + 100 * MS..BEGIN_NS + 400 * MS);
         for (client, sequence, at_ms) in RECEIPTS {
             if clients.contains(&client) {
@@ -141,15 +149,15 @@ fn shards_that_heard_a_part_each_add_up_to_one_that_heard_all() {
     assert_eq!(sum.counts, whole.counts);
     assert_eq!(sum.rounds, whole.rounds);
     let histogram = |measure| sum.latencies[&measure].histogram();
-    for (measure, latencies) in &whole.latencies {
-        assert_eq!(histogram(*measure), latencies.histogram(), "{measure:?}");
+    for (measure, latencies) in whole.latencies.iter() {
+        assert_eq!(histogram(measure), latencies.histogram(), "{measure:?}");
     }
 }
 
 #[test]
 fn an_event_of_a_stream_that_nobody_publishes_is_stray() {
     let cast = Cast::new(&plan(PLAN));
-    let mut listening = Listening::new(RUN, &plan(PLAN), 0..3, &cast);
+    let mut listening = Listening::new(&part(), 0..3, &cast);
     listening.hear(&cast, 0, &message(RUN, 1, 0), stamp(1));
     assert_eq!((listening.score.counts.stray, listening.score.counts.received), (1, 0));
 }
@@ -157,7 +165,7 @@ fn an_event_of_a_stream_that_nobody_publishes_is_stray() {
 #[test]
 fn an_answer_to_somebody_else_is_stray() {
     let cast = Cast::new(&plan(PLAN));
-    let mut listening = Listening::new(RUN, &plan(PLAN), 0..3, &cast);
+    let mut listening = Listening::new(&part(), 0..3, &cast);
     let asked_by_1 = message(run_of(RUN, 1), ANSWERS, 0);
     assert_eq!(listening.hear(&cast, 2, &asked_by_1, stamp(1)), Heard::Nothing);
     assert_eq!(listening.hear(&cast, 1, &asked_by_1, stamp(2)), Heard::Answer);

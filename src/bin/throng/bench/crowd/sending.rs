@@ -8,17 +8,20 @@ use std::io;
 
 use super::listening::run_of;
 use super::{
-    Attempt, Crowd, Lane, Measure, MeasuredCpu, Output, Ping, Sends, Stage, Temper, nanoseconds_of,
+    Attempt, Cause, Crowd, Due, Lane, Measure, MeasuredCpu, Output, Ping, Sends, Stage, Temper,
+    nanoseconds_of,
 };
 use crate::bench::client::Ending;
-use crate::bench::plan::{Pacing, Scenario};
+use crate::bench::plan::{Pacing, Scenario, Transport};
 use crate::bench::shard::Event;
 
 impl Crowd {
     /// Does all that is due.
     pub(super) fn act(&mut self, now: u64) {
-        while let Some((attempt, intended_ns)) = self.connects.next_due(now) {
-            self.connect(attempt, intended_ns);
+        while let Some(due) = self.connects.next_due(now) {
+            // Of many that are due, the last begins later than the first.
+            let now = self.clock.refresh();
+            self.connect(due, now);
         }
         while let Some(attempt) = self.connects.next_expired(now) {
             self.expire(attempt);
@@ -66,6 +69,7 @@ impl Crowd {
             let why = "a part of the generator began too late: the machine is too busy";
             (self.events)(Event::Failed(why.to_owned()));
         }
+        self.window.begin_ns = begin_ns;
         self.window.measure_ns = measure_ns;
         self.window.end_ns = end_ns;
         self.window.cpu = MeasuredCpu::Before;
@@ -155,11 +159,23 @@ impl Crowd {
         })
     }
 
-    fn connect(&mut self, attempt: Attempt, intended_ns: u64) {
+    fn connect(&mut self, due: Due, now: u64) {
+        let Due { attempt, intended_ns, cause } = due;
+        let score = &mut self.listening.score;
+        match cause {
+            Cause::Schedule => {
+                score.record(Measure::ConnectLag, now.saturating_sub(intended_ns));
+            }
+            Cause::Room => score.counts.connects_waited += 1,
+            Cause::Order => {}
+        }
         let index = self.index_of(attempt.client);
         let Some(member) = self.members.get_mut(index) else { return };
         member.stage = Stage::Connecting;
-        member.intended_ns = intended_ns;
+        // In a closed loop nobody intends anything before there is room.
+        let is_closed = cause == Cause::Order && attempt.intended_ns.is_none();
+        member.intended_ns = if is_closed { now } else { intended_ns };
+        member.started_ns = now;
         member.attempt = attempt.number;
         member.client.connect(&self.dialect, &mut self.outputs);
         self.perform(index);
@@ -228,6 +244,26 @@ impl Crowd {
             member.attempt = member.attempt.wrapping_add(1);
             let number = member.attempt;
             self.connects.push(Attempt { client, number, intended_ns: Some(intended_ns) });
+        }
+    }
+
+    /// The end of a connection waits in the server's kernel behind everything that was not read, so
+    /// that who doesn't read never sees it. A pong that nobody asked for means nothing to a server
+    /// that is still there; one that is gone answers it with a reset.
+    pub(super) fn probe_slow(&mut self) {
+        self.is_probed = true;
+        for client in self.clients() {
+            let index = self.index_of(client);
+            let Some(member) = self.members.get(index) else { return };
+            let lane = member.client.event_lane();
+            let is_asked = self.cast.temper(client) == Temper::Slow
+                && member.stage == Stage::Present
+                && self.part.plan.transport != Transport::Polling;
+            if let Some(key) = self.key_of(index, lane).filter(|_| is_asked)
+                && let Err(error) = self.links.write(key, &UNASKED_PONG)
+            {
+                self.lose(index, lane, Ending::Broken(error.kind()));
+            }
         }
     }
 
@@ -347,5 +383,7 @@ const WAITING_BYTES_MAX: usize = 1_024 * 1_024;
 const GRACE_NS: u64 = 500_000_000;
 /// Slow clients read ten times a second.
 const SLOW_READ_NS: u64 = 100_000_000;
+/// Without payload, masked with zeros.
+const UNASKED_PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 /// What the kernel takes for a slow client before the server feels it.
 const SLOW_RECEIVE_BYTES: usize = 16 * 1_024;

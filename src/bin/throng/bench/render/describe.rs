@@ -6,6 +6,7 @@
 //! ```
 
 use super::units;
+use crate::bench::latency::Measure;
 use crate::bench::plan::{Pacing, Plan, Protocol, RoomSizes, Scenario, Transport};
 
 /// What the clients are and do.
@@ -26,7 +27,7 @@ pub(crate) fn pacing(plan: &Plan) -> String {
         (Scenario::Idle, _) => "nothing is sent but heartbeats".to_owned(),
         (Scenario::Storm, _) => "all connections end and come back at once".to_owned(),
         (Scenario::Connect, _) => match plan.connect_rate {
-            Some(rate) => format!("open loop: {} connects per second", units::rate(rate)),
+            Some(_) => connecting(plan),
             None => format!("closed loop, {} at once: {PEAK}", plan.at_once),
         },
         (_, Pacing::Closed { in_flight }) => {
@@ -34,6 +35,26 @@ pub(crate) fn pacing(plan: &Plan) -> String {
         }
         (_, Pacing::Fixed) => open(plan.rate, "at equal distances"),
         (_, Pacing::Poisson) => open(plan.rate, "at random"),
+    }
+}
+
+/// Whether connections wait for one another, and how fast they follow.
+pub(crate) fn connecting(plan: &Plan) -> String {
+    let spread = match plan.connect_pacing {
+        Pacing::Poisson => "at random",
+        Pacing::Fixed | Pacing::Closed { .. } => "at equal distances",
+    };
+    match plan.connect_rate {
+        Some(rate) => format!("open loop: {} connects per second, {spread}", units::rate(rate)),
+        None => format!("closed loop: at most {} on their way", plan.at_once),
+    }
+}
+
+/// What a measure of the run is called.
+pub(crate) fn title(plan: &Plan, measure: Measure) -> String {
+    match (measure, plan.connect_rate) {
+        (Measure::Connect, None) => format!("{}, closed loop", measure.title()),
+        _ => measure.title().to_owned(),
     }
 }
 

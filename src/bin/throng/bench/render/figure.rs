@@ -21,10 +21,18 @@ pub(crate) enum Figure {
     DeliveryCpu,
     /// Of the server, over the connections of the connect phase.
     ConnectCpu,
+    /// System calls of the server, over deliveries and answers.
+    DeliverySyscalls,
+    /// System calls of the server, over the connections of the connect phase.
+    ConnectSyscalls,
     /// Share of one core that the server used while it was measured.
     ServerShare,
     /// Resident memory of the server, over its connections.
     Resident,
+    /// Resident memory of the server at its most.
+    ResidentMax,
+    /// Clients that read slowly and were closed by the server.
+    SlowClosed,
     /// The kernel's socket memory, both ends, over the connections.
     KernelMemory,
     /// Deliveries and answers per second.
@@ -64,8 +72,12 @@ impl Figure {
             Self::WorstClient => Some(units::real(report.fairness.as_ref()?.p50?.worst_ns)),
             Self::DeliveryCpu => server?.cpu_us_per_delivery,
             Self::ConnectCpu => server?.cpu_us_per_connect,
+            Self::DeliverySyscalls => server?.syscalls_per_delivery,
+            Self::ConnectSyscalls => server?.syscalls_per_connect,
             Self::ServerShare => server.map(|server| server.core_share),
             Self::Resident => server?.resident_bytes_per_connection,
+            Self::ResidentMax => server.map(|server| units::real(server.resident_max_bytes)),
+            Self::SlowClosed => Some(units::real(report.connections.slow_lost)),
             Self::KernelMemory => server?.kernel_socket_bytes_per_connection,
             // A rate at which the generator had to stop is not the server's.
             Self::Received | Self::ConnectRate if report.generator.is_bottleneck => None,
@@ -87,8 +99,12 @@ impl Figure {
             Self::WorstClient => "worst client's p50".to_owned(),
             Self::DeliveryCpu => "server CPU per delivery".to_owned(),
             Self::ConnectCpu => "server CPU per connect".to_owned(),
+            Self::DeliverySyscalls => "server system calls per delivery".to_owned(),
+            Self::ConnectSyscalls => "server system calls per connect".to_owned(),
             Self::ServerShare => "server CPU".to_owned(),
             Self::Resident => "RSS per connection".to_owned(),
+            Self::ResidentMax => "RSS at most".to_owned(),
+            Self::SlowClosed => "slow clients closed".to_owned(),
             Self::KernelMemory => "kernel memory per connection".to_owned(),
             Self::Received => "received per second".to_owned(),
             Self::ConnectRate => "connects per second".to_owned(),
@@ -103,8 +119,13 @@ impl Figure {
             Self::Latency(..) | Self::WorstClient => units::time(value),
             Self::DeliveryCpu | Self::ConnectCpu => units::microseconds(value),
             Self::ServerShare | Self::Loss => units::percent(value),
-            Self::Resident | Self::KernelMemory => units::bytes(value),
-            Self::Received | Self::ConnectRate | Self::Found => units::rate(value),
+            Self::Resident | Self::ResidentMax | Self::KernelMemory => units::bytes(value),
+            Self::DeliverySyscalls
+            | Self::ConnectSyscalls
+            | Self::Received
+            | Self::ConnectRate
+            | Self::SlowClosed
+            | Self::Found => units::rate(value),
         }
     }
 
@@ -117,7 +138,7 @@ impl Figure {
 
     /// What tells results of one scenario apart.
     pub(crate) fn of_scenario(scenario: &Scenario) -> Vec<Self> {
-        use Measure::{Connect, Delivery, LastRecipient, Reconnect, RoundTrip};
+        use Measure::{Connect, Delivery, LastRecipient, Reconnect, ReconnectOwn, RoundTrip};
         use Point::{Max, P50, P99, P99_9};
         let latency = |measure, points: &[Point]| -> Vec<Self> {
             points.iter().map(|point| Self::Latency(measure, *point)).collect()
@@ -130,7 +151,11 @@ impl Figure {
                 figures.push(Self::WorstClient);
                 figures
             }
-            Scenario::Storm => latency(Reconnect, &[P50, P99, Max]),
+            Scenario::Storm => {
+                let mut figures = latency(Reconnect, &[P50, P99, Max]);
+                figures.extend(latency(ReconnectOwn, &[P50, P99]));
+                figures
+            }
             Scenario::Broadcast { .. }
             | Scenario::Rooms { .. }
             | Scenario::Slow { .. }
@@ -149,12 +174,20 @@ impl Figure {
         };
         figures.extend_from_slice(match scenario {
             Scenario::Connect | Scenario::Storm => {
-                &[Self::ConnectRate, Self::ConnectCpu, Self::Resident]
+                &[Self::ConnectRate, Self::ConnectCpu, Self::ConnectSyscalls, Self::Resident]
             }
             Scenario::Idle => {
                 &[Self::Resident, Self::KernelMemory, Self::ServerShare, Self::ConnectCpu]
             }
-            _ => &[Self::Received, Self::DeliveryCpu, Self::Resident],
+            Scenario::Slow { .. } => &[
+                Self::Received,
+                Self::DeliveryCpu,
+                Self::DeliverySyscalls,
+                Self::Resident,
+                Self::ResidentMax,
+                Self::SlowClosed,
+            ],
+            _ => &[Self::Received, Self::DeliveryCpu, Self::DeliverySyscalls, Self::Resident],
         });
         figures
     }

@@ -189,7 +189,7 @@ fn latencies(body: &mut String, report: &Report) {
         .latencies
         .iter()
         .map(|latency| {
-            let mut row = vec![latency.measure.title().to_owned()];
+            let mut row = vec![describe::title(&report.plan, latency.measure)];
             row.extend(Point::ALL.iter().map(|point| units::time_or_dash(point.of(latency))));
             row.push(units::count(latency.count));
             row
@@ -199,7 +199,9 @@ fn latencies(body: &mut String, report: &Report) {
     let definitions: Vec<String> = report
         .latencies
         .iter()
-        .map(|latency| format!("{}: {}", latency.measure.title(), latency.definition))
+        .map(|latency| {
+            format!("{}: {}", describe::title(&report.plan, latency.measure), latency.definition)
+        })
         .collect();
     body.push_str("<details><summary>What each latency is</summary>");
     list(body, &definitions);
@@ -278,6 +280,14 @@ fn connections(report: &Report) -> Vec<(String, String)> {
         ("heartbeats answered", of.pings),
     ]);
     rows.push(pair("per second", units::rate(of.per_second)));
+    rows.push(pair("how", describe::connecting(&report.plan)));
+    if of.slow_lost > 0 {
+        rows.push(pair("slow ones closed by the server", units::count(of.slow_lost)));
+        let ends = [("first", of.slow_lost_first_seconds), ("last", of.slow_lost_last_seconds)];
+        rows.extend(ends.into_iter().filter_map(|(name, seconds)| {
+            Some(pair(&format!("{name} of them after"), units::seconds(seconds?)))
+        }));
+    }
     rows.extend(of.failures.iter().map(|of| (of.what.clone(), units::count(of.count))));
     rows
 }
@@ -322,6 +332,10 @@ fn server(report: &Report) -> Vec<(String, String)> {
         pair("CPU, system", units::seconds(of.cpu_system_seconds)),
         pair("CPU while connecting", units::core_share(of.connect_core_share)),
         pair("RSS before", bytes(of.resident_before_bytes)),
+        pair(
+            "at most until then",
+            of.resident_high_before_bytes.map_or(units::DASH.to_owned(), bytes),
+        ),
         pair("RSS, all connected", bytes(of.resident_connected_bytes)),
         pair("RSS at most", bytes(of.resident_max_bytes)),
         pair("kernel sockets at most", bytes(of.kernel_socket_bytes_max)),
@@ -330,8 +344,15 @@ fn server(report: &Report) -> Vec<(String, String)> {
     ];
     let shown = of.commands.iter().filter(|words| !words.is_empty());
     rows.extend(shown.map(|words| pair("command", command::short(words, COMMAND_LETTERS_MAX))));
-    for figure in [Figure::DeliveryCpu, Figure::ConnectCpu, Figure::Resident, Figure::KernelMemory]
-    {
+    rows.extend(of.syscalls_untold.iter().map(|why| pair("system calls not counted", why.clone())));
+    for figure in [
+        Figure::DeliveryCpu,
+        Figure::ConnectCpu,
+        Figure::DeliverySyscalls,
+        Figure::ConnectSyscalls,
+        Figure::Resident,
+        Figure::KernelMemory,
+    ] {
         if let Some(value) = figure.of(report) {
             let title = figure.title();
             rows.push(pair(title.trim_start_matches("server "), figure.show(value)));

@@ -168,7 +168,8 @@ impl Rounds<'_> {
             .iter()
             .filter_map(|report| report.search.as_ref())
             .flat_map(|search| &search.steps)
-            .filter(|step| step.load.total_cmp(&load).is_eq())
+            // What a step that is INVALID tells is no round of anything.
+            .filter(|step| step.load.total_cmp(&load).is_eq() && step.kept)
             .map(|step| point.of_percentiles(&step.percentiles_ns, None).map(units::real))
             .collect();
         Spread::of(values?, Better::Less)

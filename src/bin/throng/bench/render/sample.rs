@@ -6,7 +6,7 @@
 
 use crate::bench::fairness::{Fairness, OverClients};
 use crate::bench::latency::{Latencies, Measure, Percentiles};
-use crate::bench::plan::{Pacing, Plan, Protocol, Scenario, Transport};
+use crate::bench::plan::{Pacing, Plan, Protocol, Recipients, Scenario, Transport};
 use crate::bench::report::{
     Broadcast, Connections, Failure, Generator, Interval, Latency, Phase, Phases, Report, SCHEMA,
     Search, ServerUse, Step, ThreadUse, Traffic, Verdict,
@@ -215,6 +215,7 @@ fn intrinsic() -> Intrinsic {
 fn plan(scenario: Scenario) -> Plan {
     Plan {
         event: "chat".to_owned(),
+        recipients: Recipients::Everybody,
         scenario,
         target: "http://127.0.0.1:3000".to_owned(),
         more_targets: Vec::new(),
@@ -224,6 +225,7 @@ fn plan(scenario: Scenario) -> Plan {
         protocol: Protocol::SocketIo,
         clients: 10_000,
         connect_rate: None,
+        connect_pacing: Pacing::Fixed,
         at_once: 256,
         connect_timeout_seconds: 30.0,
         source: None,
@@ -238,6 +240,7 @@ fn plan(scenario: Scenario) -> Plan {
         seed: 1,
         shards: 1,
         processes: false,
+        hosts: Vec::new(),
         pin: Some(1),
         kernel_stamps: true,
     }
@@ -267,11 +270,17 @@ fn server(factor: f64) -> ServerUse {
         cpu_us_per_connect: Some(30.2 * factor),
         connect_core_share: 0.31,
         resident_before_bytes: 5_200_000,
+        resident_high_before_bytes: None,
+        cpu_before_seconds: Some(0.2),
         resident_connected_bytes: 12_320_000,
         resident_max_bytes: 14_100_000,
         resident_bytes_per_connection: Some(712.0 * factor),
         kernel_socket_bytes_max: 61_440_000,
         kernel_socket_bytes_per_connection: Some(1_230.0),
+        syscalls: Some(1_515_000),
+        syscalls_per_delivery: Some(1.01),
+        syscalls_per_connect: Some(9.4),
+        syscalls_untold: None,
         voluntary_switches: 412,
         involuntary_switches: 97,
     }

@@ -12,6 +12,7 @@ use super::figure::{Point, latency};
 use super::{command, describe, machine, units};
 use crate::bench::fairness::Fairness;
 use crate::bench::latency::Measure;
+use crate::bench::plan::Scenario;
 use crate::bench::report::{Latency, Report, Search, ServerUse};
 use crate::doctor::Intrinsic;
 
@@ -127,11 +128,11 @@ fn latencies(text: &mut Text, report: &Report) {
     text.line(&columns("latency", |point| point.name().to_owned()));
     for latency in &shown {
         let value = |point: Point| units::time_or_dash(point.of(latency));
-        text.line(&columns(latency.measure.title(), value));
+        text.line(&columns(&describe::title(&report.plan, latency.measure), value));
     }
     text.blank();
     for latency in &shown {
-        let head = format!("{:<MEASURE$} ", latency.measure.title());
+        let head = format!("{:<MEASURE$} ", describe::title(&report.plan, latency.measure));
         // Whether it is counted per delivery or per broadcast, its name says.
         let span = latency.definition.split(", each").next().unwrap_or_default();
         text.wrapped(&head, span);
@@ -233,6 +234,19 @@ fn connections(text: &mut Text, report: &Report) {
             units::count(connections.reconnected)
         ));
     }
+    if report.plan.scenario != Scenario::Connect {
+        parts.push(describe::connecting(&report.plan));
+    }
+    if connections.slow_lost > 0 {
+        let span = connections.slow_lost_first_seconds.zip(connections.slow_lost_last_seconds);
+        let when = span.map_or_else(String::new, |(first, last)| {
+            format!(", {} to {} after the first send", units::seconds(first), units::seconds(last))
+        });
+        parts.push(format!(
+            "{} that read slowly were closed by the server{when}",
+            units::count(connections.slow_lost)
+        ));
+    }
     for failure in connections.failures.iter().take(FAILURES_MAX) {
         parts.push(format!("{} × {}", units::count(failure.count), failure.what));
     }
@@ -242,7 +256,7 @@ fn connections(text: &mut Text, report: &Report) {
 fn generator(text: &mut Text, report: &Report) {
     let of = &report.generator;
     let mut parts = Vec::new();
-    let lags: Vec<String> = [Measure::ScheduleLag, Measure::ReceiveLag]
+    let lags: Vec<String> = [Measure::ScheduleLag, Measure::ConnectLag, Measure::ReceiveLag]
         .iter()
         .filter_map(|measure| latency(report, *measure))
         .map(|latency| {
@@ -294,6 +308,7 @@ fn server(text: &mut Text, of: &ServerUse) {
     if !costs.is_empty() {
         parts.push(costs.join(", "));
     }
+    parts.extend(syscalls(of));
     let bytes = |bytes: u64| units::bytes(units::real(bytes));
     let each = of
         .resident_bytes_per_connection
@@ -317,6 +332,19 @@ fn server(text: &mut Text, of: &ServerUse) {
         parts.push(format!("{head}{}", command::short(words, room)));
     }
     text.row("server", &parts);
+}
+
+/// How often the server asked the kernel for something; where that isn't counted, why.
+fn syscalls(of: &ServerUse) -> Option<String> {
+    if let Some(why) = &of.syscalls_untold {
+        return Some(format!("system calls not counted: {why}"));
+    }
+    let figures = [("delivery", of.syscalls_per_delivery), ("connect", of.syscalls_per_connect)];
+    let told: Vec<String> = figures
+        .into_iter()
+        .filter_map(|(what, each)| Some(format!("{} per {what}", units::rate(each?))))
+        .collect();
+    (!told.is_empty()).then(|| format!("system calls: {}", told.join(", ")))
 }
 
 fn intrinsic(text: &mut Text, of: &Intrinsic) {
@@ -388,7 +416,7 @@ pub(crate) fn furthest(latency: &Latency) -> (&'static str, Option<u64>) {
 
 /// Whether a measure says something of the generator, not of the server.
 pub(crate) fn is_lag(measure: Measure) -> bool {
-    matches!(measure, Measure::ScheduleLag | Measure::ReceiveLag)
+    matches!(measure, Measure::ScheduleLag | Measure::ConnectLag | Measure::ReceiveLag)
 }
 
 const WIDTH: usize = 80;

@@ -11,6 +11,32 @@ pub(crate) fn time(nanoseconds: f64) -> String {
     scaled(nanoseconds, &["ns", "µs", "ms", "s"])
 }
 
+/// The same figures in a sentence, which breaks its lines where it likes and is found by whoever
+/// looks for its words.
+pub(crate) mod words {
+    use super::{SPACE, real};
+
+    pub(crate) fn time(nanoseconds: u64) -> String {
+        plain(&super::time(real(nanoseconds)))
+    }
+
+    pub(crate) fn percent(share: f64) -> String {
+        plain(&super::percent(share))
+    }
+
+    pub(crate) fn bytes(bytes: u64) -> String {
+        plain(&super::bytes(real(bytes)))
+    }
+
+    pub(crate) fn seconds(value: f64) -> String {
+        plain(&super::seconds(value))
+    }
+
+    fn plain(shown: &str) -> String {
+        shown.replace(SPACE, " ")
+    }
+}
+
 /// A percentile, or the dash of one that too few samples stand behind.
 pub(crate) fn time_or_dash(nanoseconds: Option<u64>) -> String {
     nanoseconds.map_or_else(|| DASH.to_owned(), |value| time(real(value)))

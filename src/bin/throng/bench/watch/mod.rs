@@ -14,6 +14,7 @@
 mod account;
 mod kernel;
 mod process;
+mod syscalls;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 pub(crate) use kernel::{KernelDrops, socket_memory_bytes};
 pub(crate) use process::{ProcessSample, ProcessUse, ProcessWatch};
+pub(crate) use syscalls::{Syscalls, SyscallsError};
 
 /// Processor time of the calling thread.
 pub(crate) fn thread_cpu() -> Duration {

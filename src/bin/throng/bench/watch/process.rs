@@ -24,6 +24,7 @@ use super::account::{Account, Reading, Switches, Used};
 pub(crate) struct ProcessWatch {
     process: Process,
     pid: u32,
+    counts_descriptors: bool,
     /// By process id and start, as ids are used again.
     accounts: HashMap<(i32, u64), Account>,
 }
@@ -40,6 +41,10 @@ pub(crate) struct ProcessSample {
     pub(crate) cpu_system: Duration,
     /// Now. Kernels 6.2 to 6.15 count it in batches and may be off by some hundred KiB.
     pub(crate) resident_bytes: u64,
+    /// The most that was resident at any time; `None` where the kernel doesn't tell.
+    pub(crate) resident_high_bytes: Option<u64>,
+    /// Open ones, where they are to be counted and may be.
+    pub(crate) descriptors: Option<u64>,
     pub(crate) voluntary_switches: u64,
     pub(crate) involuntary_switches: u64,
     /// Now.
@@ -67,7 +72,12 @@ impl ProcessWatch {
             ProcError::NotFound(_) => absent(),
             error => unreadable(pid, &error),
         })?;
-        Ok(Self { process, pid, accounts: HashMap::new() })
+        Ok(Self { process, pid, counts_descriptors: false, accounts: HashMap::new() })
+    }
+
+    /// Counts open descriptors too, which takes the longer the more there are.
+    pub(crate) fn count_descriptors(&mut self) {
+        self.counts_descriptors = true;
     }
 
     /// Its command line, program first, up to some thousand bytes; empty where it can't be read.
@@ -78,9 +88,31 @@ impl ProcessWatch {
         words(&bytes)
     }
 
+    /// All threads of it and its children, as they are now.
+    pub(crate) fn threads(&self) -> Vec<i32> {
+        let mut parents = Parents::Unread;
+        let mut seen = HashSet::new();
+        let mut waiting = vec![self.process.pid()];
+        let mut threads = Vec::new();
+        while let Some(pid) = waiting.pop() {
+            // A child that ends just now is no fault.
+            let Some(process) = Process::new(pid).ok().filter(|_| seen.insert(pid)) else {
+                continue;
+            };
+            let tasks = process.tasks().into_iter().flatten().flatten();
+            threads.extend(tasks.map(|task| task.tid));
+            waiting.extend(parents.children_of(&process));
+        }
+        threads
+    }
+
     /// Fails once the process has ended, even where its children live on.
     pub(crate) fn sample(&mut self) -> io::Result<ProcessSample> {
-        let mut sample = ProcessSample::default();
+        let mut sample = ProcessSample {
+            resident_high_bytes: Some(0),
+            descriptors: self.counts_descriptors.then_some(0),
+            ..ProcessSample::default()
+        };
         self.visit_watched(&mut sample)?;
         let mut parents = Parents::Unread;
         let mut seen = HashSet::from([self.process.pid()]);
@@ -209,6 +241,15 @@ fn visit(
     }
     let pages = process.statm()?.resident;
     sample.resident_bytes = sample.resident_bytes.saturating_add(pages.saturating_mul(page_size()));
+    // A process and its children had their most at different times: the sum is no less than what
+    // all had at one.
+    let high = process.status().ok().and_then(|status| status.vmhwm);
+    sample.resident_high_bytes =
+        sample.resident_high_bytes.zip(high).map(|(sum, kib)| sum + kib * 1_024);
+    if let Some(sum) = sample.descriptors {
+        let open = process.fd_count().ok().and_then(|count| u64::try_from(count).ok());
+        sample.descriptors = open.map(|open| sum + open);
+    }
     sample.threads = sample.threads.saturating_add(threads);
     sample.processes = sample.processes.saturating_add(1);
     Ok(Life::Running)
