@@ -7,14 +7,15 @@
 
 use std::time::Duration;
 
-use crate::run::{Bench, Outcome};
+use crate::run::{Bench, Outcome, side_by_side};
 use crate::server::{Deed, Script, ScriptedServer};
 
 /// Forty broadcasts to ten clients.
 fn broadcast(script: Script, arguments: &str) -> Outcome {
     let server = ScriptedServer::start(script);
     Bench::new("broadcast", &server.url())
-        .args("--clients 10 --rate 40 --duration 1s --warmup 0s --drain 500ms")
+        .beside()
+        .args("--clients 10 --rate 80 --duration 500ms --warmup 0s --drain 500ms")
         .args(arguments)
         .run()
 }
@@ -60,6 +61,48 @@ fn swapped_deliveries_are_reordered() {
     assert_eq!(outcome.faults(), [0, 0, 1, 0, 0]);
     assert_eq!(outcome.number("/traffic/received"), 400);
     outcome.expect_invalid("order");
+}
+
+#[test]
+fn a_server_that_leaves_out_the_sender_is_known_by_its_pattern() {
+    let outcome = broadcast(Script::new().without_sender(), "");
+    assert_eq!(outcome.faults(), [40, 0, 0, 0, 0]);
+    outcome.expect_invalid("--publisher-excluded");
+    let outcome = broadcast(Script::new().without_sender(), "--publisher-excluded");
+    outcome.expect_valid();
+    assert_eq!(outcome.number("/traffic/expected"), 40 * 9);
+    assert_eq!(outcome.samples("last-recipient").len(), 40);
+    // Whoever was to be left out and gets it gets what wasn't meant for it.
+    let outcome = broadcast(Script::new(), "--publisher-excluded");
+    assert_eq!(outcome.faults(), [0, 0, 0, 0, 40]);
+}
+
+#[test]
+fn a_room_without_its_sender_has_one_recipient_less() {
+    let server = ScriptedServer::start(Script::new().without_sender());
+    let outcome = Bench::new("rooms", &server.url())
+        .beside()
+        .args("--clients 12 --rooms 3 --sizes equal --rate 80 --duration 500ms --warmup 0s")
+        .args("--publisher-excluded")
+        .run();
+    let record = server.stop();
+    outcome.expect_valid();
+    assert_eq!(outcome.number("/traffic/expected"), record.due());
+}
+
+#[test]
+fn a_sweep_with_a_step_that_proves_nothing_is_no_success() {
+    // 10 broadcasts of the first step, then those of the second.
+    let server = ScriptedServer::start(Script::new().at(105, Deed::Drop));
+    let outcome = Bench::new("broadcast", &server.url())
+        .beside()
+        .args("--clients 10 --duration 1s --warmup 0s --drain 200ms --sweep 10,20")
+        .run();
+    drop(server);
+    assert_ne!(outcome.code, Some(0));
+    assert!(outcome.warnings().contains("the step at 20 is INVALID: deliveries are missing: 1"));
+    let steps = outcome.report["search"]["steps"].as_array().unwrap();
+    assert_eq!((steps[0]["kept"].as_bool(), steps[1]["kept"].as_bool()), (Some(true), Some(false)));
 }
 
 #[test]
@@ -119,7 +162,8 @@ fn several_faults_are_told_apart() {
 fn who_is_in_no_room_hears_nothing_of_it() {
     let server = ScriptedServer::start(Script::new().at(25, Deed::Stray));
     let outcome = Bench::new("rooms", &server.url())
-        .args("--clients 12 --rooms 3 --sizes equal --rate 40 --duration 1s --warmup 0s")
+        .beside()
+        .args("--clients 12 --rooms 3 --sizes equal --rate 80 --duration 500ms --warmup 0s")
         .run();
     let record = server.stop();
     assert_eq!(outcome.faults(), [0, 0, 0, 0, 1]);
@@ -130,23 +174,27 @@ fn who_is_in_no_room_hears_nothing_of_it() {
 
 #[test]
 fn however_the_bytes_are_cut_nothing_is_lost() {
-    for deed in [Deed::Fragment, Deed::Dribble] {
-        let outcome = broadcast(Script::new().each(7, deed), "");
-        outcome.expect_valid();
-        assert_eq!(outcome.samples("delivery").len(), 400, "{deed:?}");
-    }
     // Joined with its successor, or else the last one of a client would wait for ever.
-    let script = (1..30).fold(Script::new(), |script, at| script.at(at * 13, Deed::Join));
-    broadcast(script, "").expect_valid();
-    let script = Script::new().each(7, Deed::Dribble).each(5, Deed::Fragment);
-    broadcast(script, "--payload 300 --binary").expect_valid();
+    let joined = (1..30).fold(Script::new(), |script, at| script.at(at * 13, Deed::Join));
+    let cases = [
+        (Script::new().each(7, Deed::Fragment), ""),
+        (Script::new().each(7, Deed::Dribble), ""),
+        (joined, ""),
+        (Script::new().each(7, Deed::Dribble).each(5, Deed::Fragment), "--payload 300 --binary"),
+    ];
+    side_by_side(cases, |(script, arguments)| {
+        let outcome = broadcast(script, arguments);
+        outcome.expect_valid();
+        assert_eq!(outcome.samples("delivery").len(), 400, "{arguments}");
+    });
 }
 
 #[test]
 fn an_answer_that_never_comes_is_missing_and_one_that_comes_twice_is_duplicated() {
-    for scenario in ["ack", "echo"] {
+    side_by_side(["ack", "echo"], |scenario| {
         let server = ScriptedServer::start(Script::new().at(30, Deed::Drop).at(60, Deed::Twice));
         let outcome = Bench::new(scenario, &server.url())
+            .beside()
             .args("--clients 5 --rate 100 --duration 1s --warmup 0s --drain 500ms")
             .run();
         let record = server.stop();
@@ -154,7 +202,7 @@ fn an_answer_that_never_comes_is_missing_and_one_that_comes_twice_is_duplicated(
         assert_eq!(outcome.number("/traffic/expected"), record.due());
         assert_eq!(outcome.samples("round-trip").len(), 99);
         outcome.expect_invalid("missing");
-    }
+    });
 }
 
 #[test]

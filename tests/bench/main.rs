@@ -10,6 +10,7 @@
 
 mod connections;
 mod counts;
+mod hosts;
 #[path = "../../src/bin/throng/bench/payload.rs"]
 mod payload;
 mod protocols;

@@ -8,7 +8,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -19,12 +19,21 @@ use serde_json::Value;
 /// A command line to be.
 pub(crate) struct Bench {
     command: Command,
+    is_alone: bool,
 }
 
-/// A run under way; there is one at a time, as each wants the machine for itself.
+/// A run under way.
 pub(crate) struct Running {
     child: Child,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
+}
+
+/// A run whose times are held against the truth wants the machine for itself; those of which only
+/// counts are may go on side by side.
+#[expect(dead_code, reason = "guards are held, not read")]
+enum Turn {
+    Alone(RwLockWriteGuard<'static, ()>),
+    Beside(RwLockReadGuard<'static, ()>),
 }
 
 /// What a run left.
@@ -39,7 +48,13 @@ impl Bench {
         let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
         command.args(["bench", scenario, url, "--json", "-", "--quiet"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { command }
+        Self { command, is_alone: true }
+    }
+
+    /// No time of it matters: it may run beside others.
+    pub(crate) fn beside(mut self) -> Self {
+        self.is_alone = false;
+        self
     }
 
     /// Further arguments, with spaces between them.
@@ -49,7 +64,11 @@ impl Bench {
     }
 
     pub(crate) fn start(mut self) -> Running {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = if self.is_alone {
+            Turn::Alone(TURN.write().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            Turn::Beside(TURN.read().unwrap_or_else(PoisonError::into_inner))
+        };
         Running { child: self.command.spawn().unwrap(), _turn: turn }
     }
 
@@ -200,12 +219,22 @@ pub(crate) fn assert_at_least(told: &[u64], least: &[u64]) {
     }
 }
 
+/// Tries all cases at once.
+pub(crate) fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
+    let check = &check;
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || check(case));
+        }
+    });
+}
+
 /// How many samples are at least so high.
 pub(crate) fn count_from(samples: &[u64], nanoseconds: u64) -> usize {
     samples.len() - samples.partition_point(|sample| *sample < nanoseconds)
 }
 
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: RwLock<()> = RwLock::new(());
 const RUN_TIME_MAX: Duration = Duration::from_secs(60);
 /// What a busy machine may add between the write of a server and the kernel's receipt.
 const NOISE_NS: u64 = 200_000_000;

@@ -79,11 +79,13 @@ impl Engine {
             }
             "room" => {
                 let room: String = serde_json::from_str(arguments[0]).unwrap();
-                (incoming.emit(&arguments[1..]), self.members(&packet.namespace, Some(&room)))
+                let members = self.members(&packet.namespace, Some(&room));
+                (incoming.emit(&arguments[1..]), self.without_sender(id, members))
             }
             "ack-echo" => (incoming.acknowledge(), vec![id]),
             name if name == self.script.broadcast_event => {
-                (incoming.emit(arguments), self.members(&packet.namespace, None))
+                let members = self.members(&packet.namespace, None);
+                (incoming.emit(arguments), self.without_sender(id, members))
             }
             _ => (incoming.emit(arguments), vec![id]),
         };
@@ -124,6 +126,11 @@ impl Engine {
     fn members(&self, namespace: &str, room: Option<&str>) -> Vec<u64> {
         let is_in = self.sessions.iter().filter(|(_, session)| session.is_in(namespace, room));
         is_in.map(|(id, _)| *id).collect()
+    }
+
+    fn without_sender(&self, sender: u64, mut members: Vec<u64>) -> Vec<u64> {
+        members.retain(|member| !self.script.excludes_sender || *member != sender);
+        members
     }
 
     /// One delivery, with the faults that the script has for it.

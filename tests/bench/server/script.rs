@@ -19,6 +19,8 @@ pub(crate) struct Script {
     pub(crate) broadcast_event: &'static str,
     /// What comes on a bare WebSocket goes to all, and not just back.
     pub(crate) passes_on: bool,
+    /// What goes to all, or to a room, doesn't go to its sender.
+    pub(crate) excludes_sender: bool,
     faults: Vec<(When, Deed)>,
     refusals: Vec<(u64, Refusal)>,
 }
@@ -102,6 +104,7 @@ impl Script {
             is_pulseless: false,
             broadcast_event: "chat",
             passes_on: false,
+            excludes_sender: false,
             faults: Vec::new(),
             refusals: Vec::new(),
         }
@@ -139,6 +142,11 @@ impl Script {
 
     pub(crate) fn passes_on(mut self) -> Self {
         self.passes_on = true;
+        self
+    }
+
+    pub(crate) fn without_sender(mut self) -> Self {
+        self.excludes_sender = true;
         self
     }
 

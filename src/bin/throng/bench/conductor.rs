@@ -42,6 +42,8 @@ pub(crate) struct Conductor {
     outcomes: BTreeMap<usize, Outcome>,
     /// Shards that could not go on.
     failed: BTreeSet<usize>,
+    /// How many shards have looked for who is connected no more.
+    probed: usize,
     notes: Notes,
 }
 
@@ -171,6 +173,7 @@ impl Conductor {
             counts,
             outcomes: BTreeMap::new(),
             failed: BTreeSet::new(),
+            probed: 0,
             notes,
         })
     }
@@ -184,9 +187,7 @@ impl Conductor {
             self.measure()?;
             self.drain()?;
             if self.notes.plan.scenario.has_slow_readers() {
-                self.tell(&Command::Probe);
-                let answered_ns = monotonic_ns().saturating_add(PROBE_NS);
-                self.listen_until(answered_ns, |_| false)?;
+                self.probe()?;
             }
         }
         self.finish()
@@ -267,6 +268,17 @@ impl Conductor {
         self.listen_until(quiet_ns, |_| false)
     }
 
+    /// Finds out which of those that read slowly are connected no more.
+    fn probe(&mut self) -> io::Result<()> {
+        self.probed = 0;
+        self.tell(&Command::Probe);
+        let until_ns = monotonic_ns().saturating_add(FINISH_NS);
+        while self.probed + self.failed.len() < self.shards.len() && monotonic_ns() < until_ns {
+            self.listen(TICK)?;
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> io::Result<Report> {
         self.tell(&Command::Finish);
         let until_ns = monotonic_ns().saturating_add(FINISH_NS);
@@ -332,6 +344,7 @@ impl Conductor {
             Event::Outcome(outcome) => {
                 self.outcomes.insert(shard, *outcome);
             }
+            Event::Probed => self.probed += 1,
             Event::Failed(why) => self.note_failure(shard, &why),
         }
         self.look()
@@ -460,8 +473,6 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often a shard tells its counts.
 const TOLD_NS: u64 = 50_000_000;
 const SETTLE_NS: u64 = 500_000_000;
-/// From a packet that nobody asked for to the reset that answers it.
-const PROBE_NS: u64 = 300_000_000;
 const QUIET_NS: u64 = 300_000_000;
 /// From the command to the first send: time for the last shard to hear of it.
 const LEAD_NS: u64 = 250_000_000;

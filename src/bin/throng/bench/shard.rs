@@ -93,6 +93,8 @@ pub(crate) enum Event {
         latencies: Latencies,
         cpu_ns: u64,
     },
+    /// Whoever was asked for a last sign has had the time to give it.
+    Probed,
     Outcome(Box<Outcome>),
     /// The shard can't go on.
     Failed(String),

@@ -87,14 +87,15 @@ fn serve(addresses: &[SocketAddr], token: Option<&str>) -> io::Result<()> {
         ));
     }
     let listener = TcpListener::bind(addresses)?;
-    let mut out = io::stdout();
-    writeln!(out, "Listening on {}", listener.local_addr()?)?;
+    let address = listener.local_addr()?;
     let who = if token.is_some() { "and knows the token " } else { "" };
-    writeln!(
-        out,
-        "Whoever reaches this port {who}can make this host put load on any other: keep it to a \
-         network you trust. Neither the token nor anything else is encrypted."
-    )?;
+    // A closed standard output is no reason to fail.
+    let _ = writeln!(
+        io::stdout(),
+        "Listening on {address}\nWhoever reaches this port {who}can make this host put load on \
+         any other: keep it to a network you trust. Neither the token nor anything else is \
+         encrypted."
+    );
     for stream in listener.incoming() {
         let stream = match stream {
             Ok(stream) => stream,

@@ -69,6 +69,8 @@ pub(crate) struct Crowd {
     slow_read_ns: u64,
     /// Whether slow clients have been asked for a last sign: when they end says nothing then.
     is_probed: bool,
+    /// When they have had time for it.
+    probed_ns: u64,
     /// When the first sends of a closed loop are due.
     closed_begin_ns: u64,
     commands: Commands<Command>,
@@ -176,6 +178,7 @@ impl Crowd {
             backlog_max: 0,
             slow_read_ns: u64::MAX,
             is_probed: false,
+            probed_ns: u64::MAX,
             closed_begin_ns: u64::MAX,
             commands,
             events,
@@ -259,6 +262,11 @@ impl Crowd {
     /// Tells what is due to be told.
     fn tell(&mut self, now: u64) {
         self.note_cpu(now);
+        if now >= self.probed_ns {
+            self.probed_ns = u64::MAX;
+            (self.events)(Event::Progress(self.listening.score.counts));
+            (self.events)(Event::Probed);
+        }
         if now < self.telling.progress_ns {
             return;
         }
@@ -297,6 +305,7 @@ impl Crowd {
             .min(self.traffic.next_send_at())
             .min(self.traffic.next_departure_at())
             .min(self.telling.progress_ns)
+            .min(self.probed_ns)
             .min(self.slow_read_ns)
             .min(self.closed_begin_ns)
             .min(self.window.next_edge())

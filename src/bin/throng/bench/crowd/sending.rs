@@ -252,6 +252,7 @@ impl Crowd {
     /// that is still there; one that is gone answers it with a reset.
     pub(super) fn probe_slow(&mut self) {
         self.is_probed = true;
+        self.probed_ns = self.clock.refresh().saturating_add(PROBE_NS);
         for client in self.clients() {
             let index = self.index_of(client);
             let Some(member) = self.members.get(index) else { return };
@@ -383,6 +384,8 @@ const WAITING_BYTES_MAX: usize = 1_024 * 1_024;
 const GRACE_NS: u64 = 500_000_000;
 /// Slow clients read ten times a second.
 const SLOW_READ_NS: u64 = 100_000_000;
+/// From a packet that nobody asked for to the reset that answers it.
+const PROBE_NS: u64 = 200_000_000;
 /// Without payload, masked with zeros.
 const UNASKED_PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 /// What the kernel takes for a slow client before the server feels it.
