@@ -86,6 +86,20 @@ fn questions_are_answered_round_by_round() {
 }
 
 #[test]
+fn system_calls_are_counted_or_it_is_said_why_not() {
+    let pid = format!("--pid {}", std::process::id());
+    side_by_side([("--warmup 1s", true), ("--warmup 0s", false)], |(warmup, has_warmup)| {
+        let arguments = format!("--clients 5 --rate 100 --duration 1s {warmup} {pid}");
+        let (outcome, _) = run("ack", &arguments);
+        let server = &outcome.report["server"];
+        let (each, why) = (&server["syscalls_per_delivery"], &server["syscalls_untold"]);
+        assert_ne!(each.is_number(), why.is_string(), "{server}");
+        // The server of these tests reads and writes for each answer.
+        assert!(each.as_f64().is_none_or(|each| has_warmup && each >= 2.0), "{server}");
+    });
+}
+
+#[test]
 fn broadcasts_go_over_every_transport_in_every_form() {
     let check = |(arguments, times): (&str, Times)| {
         let traffic = "--clients 10 --rate 20 --duration 1s --warmup 0s ".to_owned();

@@ -148,11 +148,11 @@ impl Conductor {
     /// Starts the shards; nobody connects yet.
     pub(crate) fn start(
         plan: &Plan,
-        watched: Watched<'_>,
+        server: Watched<'_>,
         token: Option<&str>,
         is_quiet: bool,
     ) -> io::Result<Self> {
-        let Watched { pids, syscalls } = watched;
+        let Watched { pids, syscalls } = server;
         let mut watcher = Watcher::new(pids, plan.scenario.has_slow_readers())?;
         let counting = Counting::start(plan, syscalls, &mut watcher);
         let before = watcher.sample()?;
@@ -479,3 +479,25 @@ const LEAD_NS: u64 = 250_000_000;
 const FINISH_NS: u64 = 60_000_000_000;
 /// As shells have it: 128 and the number of the signal.
 const INTERRUPTED_STATUS: i32 = 130;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::plan::tests::plan;
+
+    #[test]
+    fn system_calls_are_counted_in_the_warm_up_or_it_is_said_why_not() {
+        let mut watcher = Watcher::new(&[], false).unwrap();
+        let mut start = |line: &str, when| Counting::start(&plan(line), when, &mut watcher);
+        assert_eq!(start("ack", Counted::Warmup), Counting::Warmup(None));
+        let untold = [
+            ("ack --warmup 0s", Counted::Warmup, "--warmup"),
+            ("connect", Counted::Warmup, "--syscalls run"),
+            ("ack", Counted::Never, "never"),
+        ];
+        for (line, when, word) in untold {
+            let Counting::Untold(why) = start(line, when) else { panic!("{line}") };
+            assert!(why.contains(word), "{line}: {why}");
+        }
+    }
+}

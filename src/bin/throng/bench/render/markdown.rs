@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn tables_read_as_they_should() {
-        let reports = [
+        let reports = vec![
             sample::broadcast("throng", 1.0),
             sample::broadcast("socket.io (ws)", 2.0),
             sample::invalid("socket.io (ws)"),
