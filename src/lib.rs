@@ -114,6 +114,7 @@ mod send_queue;
 mod server;
 mod slots;
 mod socketio;
+pub mod testing;
 mod websocket;
 
 pub use admission::{ConnectionError, Decision};

@@ -16,7 +16,7 @@ const GROUND: [&str; 8] =
     ["slots", "message", "send_queue", "deadlines", "outbox", "config", "counters", "entropy"];
 
 /// Who may import whom, beside itself. The ground's own line is added in `may_import`.
-const LAYERS: [(&str, bool, &[&str]); 11] = [
+const LAYERS: [(&str, bool, &[&str]); 12] = [
     // Module, whether it may import the ground, what else it may import.
     ("http", false, &[]),
     ("websocket", true, &[]),
@@ -44,6 +44,7 @@ const LAYERS: [(&str, bool, &[&str]); 11] = [
             "endpoint",
         ],
     ),
+    ("testing", true, &["reactor", "engineio", "socketio", "server"]),
 ];
 
 /// Modules without input, output, clock or randomness, and what they therefore never mention.

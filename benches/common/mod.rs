@@ -14,8 +14,9 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Duration;
 
-use net::{CountingNet, Listener, text_frame, upgrade_request};
+use net::{CountingNet, text_frame, upgrade_request};
 use throng::config::Config;
+use throng::testing::MemoryListener;
 use throng::{Now, Server};
 
 /// A server, its clients, and the hands of its clock.
@@ -36,7 +37,7 @@ impl Running {
         let now = Rc::new(Cell::new(Duration::from_secs(1)));
         let clock = Rc::clone(&now);
         let clock = move || Now { monotonic: clock.get(), wall: clock.get() };
-        let server = Server::simulated(CountingNet::new(), vec![Listener], config, clock, 1);
+        let server = Server::simulated(CountingNet::new(), vec![MemoryListener], config, clock, 1);
         let Ok(mut server) = server else { panic!("a simulated server needs nothing that fails") };
         declare(&server);
         server.net_mut().keeps = false;
@@ -51,7 +52,7 @@ impl Running {
         }
         // Whoever wasn't let in would make the figures look good.
         assert_eq!(running.server.of("/").sockets_len(), clients);
-        assert_eq!(running.server.net_mut().closed(), 0);
+        assert_eq!(running.server.net_mut().counts.closes, 0);
         running
     }
 
@@ -133,8 +134,8 @@ fn declare(server: &Server<CountingNet>) {
 }
 
 /// Nothing is counted here.
-fn uncounted(act: impl FnOnce()) {
-    act();
+fn uncounted<T>(act: impl FnOnce() -> T) -> T {
+    act()
 }
 
 /// What every message says.

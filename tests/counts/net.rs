@@ -1,27 +1,24 @@
-//! A network of byte queues that counts what it is asked to do.
+//! A network in memory that counts what it is asked to do.
 //!
-//! The server's end is [`Net`]; the clients' is [`CountingNet::connect`], [`CountingNet::send`] and
-//! what follows. Whoever includes this file says in `uncounted` what becomes of the memory that is
-//! used here: none of it is the server's.
+//! Whoever includes this file says in `uncounted` what becomes of the memory that is used here:
+//! none of it is the server's.
 //!
 //! ```text
 //! connect() -> 0    send(0, "GET ..")    received(0) = "HTTP/1.1 101 .."
 //! ```
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::task::Waker;
 use std::time::Duration;
 
 use throng::net::{Accepted, Net, Ready};
+use throng::testing::{MemoryListener, MemoryNet, MemoryStream};
 
 use super::uncounted;
 
 /// The network, both ends of it.
 pub(crate) struct CountingNet {
-    pipes: Vec<Pipe>,
-    backlog: VecDeque<usize>,
-    ready: Vec<Ready>,
+    inner: MemoryNet,
     /// Whether what the server writes is kept; otherwise it is counted and thrown away.
     pub(crate) keeps: bool,
     /// What the server has asked for so far.
@@ -41,144 +38,89 @@ pub(crate) struct Counts {
     pub(crate) registers: u64,
     /// `epoll_ctl(2)`, to tell of room as well.
     pub(crate) awaits: u64,
+    /// Connections closed.
+    pub(crate) closes: u64,
     /// Bytes that the server wrote.
     pub(crate) bytes_written: u64,
-}
-
-/// The server's end of one connection, as large as a stream of the operating system.
-pub(crate) struct Stream {
-    pipe: usize,
-}
-
-/// The one listener.
-pub(crate) struct Listener;
-
-#[derive(Default)]
-struct Pipe {
-    token: Option<u64>,
-    to_server: Vec<u8>,
-    to_client: Vec<u8>,
-    closed: bool,
 }
 
 impl CountingNet {
     /// A network without connections.
     pub(crate) fn new() -> Self {
-        Self {
-            pipes: Vec::new(),
-            backlog: VecDeque::new(),
-            ready: Vec::new(),
-            keeps: true,
-            counts: Counts::default(),
-        }
+        Self { inner: MemoryNet::new(), keeps: true, counts: Counts::default() }
     }
 
     /// A client connects; its number is returned.
     pub(crate) fn connect(&mut self) -> usize {
-        uncounted(|| {
-            self.pipes.push(Pipe::default());
-            self.backlog.push_back(self.pipes.len() - 1);
-            self.ready.push(Ready { token: LISTENER, readable: true, ..Ready::default() });
-        });
-        self.pipes.len() - 1
+        uncounted(|| self.inner.connect())
     }
 
     /// A client sends bytes.
     pub(crate) fn send(&mut self, client: usize, bytes: &[u8]) {
-        uncounted(|| {
-            let pipe = &mut self.pipes[client];
-            pipe.to_server.extend_from_slice(bytes);
-            if let Some(token) = pipe.token {
-                self.ready.push(Ready { token, readable: true, ..Ready::default() });
-            }
-        });
+        uncounted(|| self.inner.send(client, bytes));
     }
 
     /// What has been written to a client since it was asked last.
     pub(crate) fn received(&mut self, client: usize) -> Vec<u8> {
-        let mut received = Vec::new();
-        uncounted(|| received.append(&mut self.pipes[client].to_client));
-        received
-    }
-
-    /// How many connections the server has closed.
-    pub(crate) fn closed(&self) -> usize {
-        self.pipes.iter().filter(|pipe| pipe.closed).count()
+        uncounted(|| self.inner.received(client))
     }
 }
 
 impl Net for CountingNet {
-    type Listener = Listener;
-    type Stream = Stream;
+    type Listener = MemoryListener;
+    type Stream = MemoryStream;
 
-    fn wait(&mut self, ready: &mut Vec<Ready>, _: Option<Duration>) -> io::Result<()> {
-        ready.append(&mut self.ready);
-        Ok(())
+    /// The list that becomes longer here is the server's.
+    fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        self.inner.wait(ready, timeout)
     }
 
-    fn listen(&mut self, _: &mut Listener, _: u64) -> io::Result<()> {
-        Ok(())
+    fn listen(&mut self, listener: &mut MemoryListener, token: u64) -> io::Result<()> {
+        self.inner.listen(listener, token)
     }
 
-    fn accept(&mut self, _: &mut Listener) -> io::Result<Accepted<Stream>> {
+    fn accept(&mut self, listener: &mut MemoryListener) -> io::Result<Accepted<MemoryStream>> {
         self.counts.accepts += 1;
-        match self.backlog.pop_front() {
-            Some(pipe) => Ok(Accepted { stream: Stream { pipe }, peer: None }),
-            None => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        self.inner.accept(listener)
     }
 
-    fn register(&mut self, stream: &mut Stream, token: u64) -> io::Result<()> {
+    fn register(&mut self, stream: &mut MemoryStream, token: u64) -> io::Result<()> {
         self.counts.registers += 1;
-        let pipe = &mut self.pipes[stream.pipe];
-        pipe.token = Some(token);
-        if !pipe.to_server.is_empty() {
-            let told = Ready { token, readable: true, ..Ready::default() };
-            uncounted(|| self.ready.push(told));
-        }
-        Ok(())
+        uncounted(|| self.inner.register(stream, token))
     }
 
-    fn await_writable(&mut self, _: &mut Stream, _: u64) -> io::Result<()> {
+    fn await_writable(&mut self, stream: &mut MemoryStream, token: u64) -> io::Result<()> {
         self.counts.awaits += 1;
-        Ok(())
+        uncounted(|| self.inner.await_writable(stream, token))
     }
 
-    fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, stream: &mut MemoryStream, buffer: &mut [u8]) -> io::Result<usize> {
         self.counts.reads += 1;
-        let waiting = &mut self.pipes[stream.pipe].to_server;
-        if waiting.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let bytes = waiting.len().min(buffer.len());
-        buffer[..bytes].copy_from_slice(&waiting[..bytes]);
-        waiting.drain(..bytes);
-        Ok(bytes)
+        self.inner.read(stream, buffer)
     }
 
-    fn write(&mut self, stream: &mut Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn write(&mut self, stream: &mut MemoryStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.counts.writes += 1;
         let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
         self.counts.bytes_written += bytes as u64;
-        if self.keeps {
-            let received = &mut self.pipes[stream.pipe].to_client;
-            uncounted(|| slices.iter().for_each(|slice| received.extend_from_slice(slice)));
-        }
-        Ok(bytes)
+        if self.keeps { uncounted(|| self.inner.write(stream, slices)) } else { Ok(bytes) }
     }
 
-    fn shutdown(&mut self, _: &mut Stream) -> io::Result<()> {
-        Ok(())
+    fn shutdown(&mut self, stream: &mut MemoryStream) -> io::Result<()> {
+        self.inner.shutdown(stream)
     }
 
-    fn close(&mut self, stream: Stream) {
-        self.pipes[stream.pipe].closed = true;
+    fn close(&mut self, stream: MemoryStream) {
+        self.counts.closes += 1;
+        self.inner.close(stream);
     }
 
-    fn close_listener(&mut self, _: Listener) {}
+    fn close_listener(&mut self, listener: MemoryListener) {
+        self.inner.close_listener(listener);
+    }
 
     fn waker(&self) -> Waker {
-        Waker::noop().clone()
+        self.inner.waker()
     }
 }
 
@@ -212,8 +154,6 @@ pub(crate) fn text_frame(payload: &str) -> Vec<u8> {
     frame
 }
 
-/// The token of a reactor's first listener.
-const LISTENER: u64 = u64::MAX - 1;
 const UPGRADE: &[u8] = b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n\
     Host: localhost:3000\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

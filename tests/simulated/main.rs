@@ -2,7 +2,6 @@
 //! are. Each test is named after what once went wrong.
 
 mod handlers;
-mod net;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use net::{Listener, QueueNet};
 use throng::config::Config;
 use throng::http::Response;
+use throng::testing::{MemoryListener, MemoryNet};
 use throng::{Handle, Now, Server, Turn};
 
 /// A server and the hand on its clock.
 struct World {
-    server: Server<QueueNet>,
+    server: Server<MemoryNet>,
     now: Rc<Cell<Duration>>,
 }
 
@@ -26,8 +25,8 @@ impl World {
         let now = Rc::new(Cell::new(Duration::from_secs(1)));
         let clock = Rc::clone(&now);
         let clock = move || Now { monotonic: clock.get(), wall: clock.get() };
-        let listeners = vec![Listener];
-        let server = Server::simulated(QueueNet::default(), listeners, config, clock, 1);
+        let listeners = vec![MemoryListener];
+        let server = Server::simulated(MemoryNet::new(), listeners, config, clock, 1);
         Self { server: server.unwrap(), now }
     }
 
