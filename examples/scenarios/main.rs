@@ -13,6 +13,7 @@ mod engine_protocol;
 mod options;
 mod smoke;
 mod socket_protocol;
+mod v2_support;
 mod ws_echo;
 
 use std::io;
@@ -68,11 +69,13 @@ fn close_on_signals(handle: Handle) -> io::Result<()> {
 
 type Bind = fn(SocketAddr) -> io::Result<Server>;
 
-const APPS: [(&str, Bind); 6] = [
+const APPS: [(&str, Bind); 8] = [
     ("engine-protocol", engine_protocol::bind),
+    ("engine-protocol-v3", engine_protocol::bind_v3),
     ("engine-client-support", engine_client_support::bind),
     ("socket-protocol", socket_protocol::bind),
     ("client-support", client_support::bind),
     ("smoke", smoke::bind),
+    ("v2-support", v2_support::bind),
     ("ws-echo", ws_echo::bind),
 ];

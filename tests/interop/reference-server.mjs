@@ -4,6 +4,7 @@
 //
 //   node reference-server.mjs serve --port 0      prints: Listening on http://127.0.0.1:40123
 //   node reference-server.mjs express --port 0    prints: Listening on port 40123
+//   node reference-server.mjs v2-support          the app of the example `scenarios`
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -33,14 +34,23 @@ const http = createServer((request, response) => {
     response.end();
   }
 });
+const application = positionals[0] ?? "serve";
 const io = new Server(http, {
   pingInterval: milliseconds(values["ping-interval"]),
   pingTimeout: milliseconds(values["ping-timeout"]),
   cors: values["cors-origin"] && { origin: values["cors-origin"] },
+  ...(application === "v2-support" && {
+    allowEIO3: true,
+    pingInterval: 300,
+    pingTimeout: 200,
+    cors: { origin: "*" },
+  }),
 });
-
-const application = positionals[0] ?? "serve";
-io.on("connection", application === "express" ? express : serve);
+if (application === "v2-support") {
+  supportV2();
+} else {
+  io.on("connection", application === "express" ? express : serve);
+}
 http.listen(Number(values.port), "127.0.0.1", () => {
   const { port } = http.address();
   const place = application === "express" ? `port ${port}` : `http://127.0.0.1:${port}`;
@@ -84,6 +94,30 @@ function express(socket) {
     socket.emit("reply", "Hello Client");
   });
   socket.on("disconnect", () => console.log("Client disconnected"));
+}
+
+function supportV2() {
+  for (const name of ["/", "/custom"]) {
+    io.of(name).on("connection", (socket) => {
+      socket.emit("auth", socket.handshake.auth);
+      socket.on("echo", (...args) => {
+        const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
+        ack ? ack(...args) : socket.emit("echo", ...args);
+      });
+      socket.on("broadcast", (...args) => io.of(name).emit("broadcast", ...args));
+      socket.on("ask", (...args) => {
+        socket.emit("question", ...args, (...answer) => socket.emit("answer", ...answer));
+      });
+      socket.on("who", () => {
+        socket.emit("who", socket.id, socket.conn.transport.name, socket.conn.protocol);
+      });
+      socket.on("bye", () => socket.disconnect());
+    });
+  }
+  io.of("/refused").use((socket, next) => next(new Error("refused")));
+  io.of("/refused-data").use((socket, next) => {
+    next(Object.assign(new Error("refused"), { data: { code: 7 } }));
+  });
 }
 
 function milliseconds(duration) {

@@ -21,6 +21,13 @@ export function startExpress(flags = []) {
   return isReference ? startReference("express", flags) : start(program, [], flags);
 }
 
+/** Starts one app of the example `scenarios`. */
+export function startScenario(app) {
+  const built = fromRoot("target/release/examples/scenarios");
+  const program = process.env.THRONG_SCENARIOS_BIN || built;
+  return isReference ? startReference(app, []) : start(program, ["--app", app], []);
+}
+
 class TestServer {
   #child;
   #lines = [];

@@ -1,0 +1,143 @@
+// Clients of Socket.IO v2 (Engine.IO 3), in each way they can be told to travel.
+import { after, afterEach, before, describe, test } from "node:test";
+import assert from "node:assert/strict";
+import io from "socket.io-client-2";
+import { io as io4 } from "socket.io-client";
+import { modes } from "../lib/client.mjs";
+import { isReference, startScenario } from "../lib/server.mjs";
+import { collect, next } from "../lib/wait.mjs";
+
+for (const mode of modes) {
+  describe(`socket.io-client 2, ${mode.name}`, () => {
+    let server;
+    const managers = [];
+    before(async () => {
+      server = await startScenario("v2-support");
+    });
+    after(() => server?.stop());
+    afterEach(() => managers.splice(0).forEach((manager) => manager.close()));
+
+    /** A client in `/` whose upgrade, if its mode has one, is done. */
+    const settle = async (options) => {
+      const manager = new io.Manager(server.url, { ...mode.options, ...options });
+      managers.push(manager);
+      const socket = manager.socket("/");
+      const [auth] = await next(socket, "auth");
+      assert.deepEqual(auth, {});
+      const isUpgrading = mode.settles !== manager.engine.transport.name;
+      if (isUpgrading) {
+        await next(manager.engine, "upgrade");
+      }
+      return socket;
+    };
+
+    test("is in the main namespace, under the id of its session", async () => {
+      const socket = await settle();
+      socket.emit("who");
+      const who = await next(socket, "who");
+      assert.deepEqual(who, [socket.io.engine.id, mode.settles, 3]);
+      assert.equal(socket.id, socket.io.engine.id);
+    });
+
+    test("events and acknowledgements go both ways", async () => {
+      const socket = await settle();
+      socket.emit("echo", 1, "zwei \u{1f600}", { three: [null, "\u{20ac}\u2028"] });
+      const echo = await next(socket, "echo");
+      assert.deepEqual(echo, [1, "zwei \u{1f600}", { three: [null, "\u{20ac}\u2028"] }]);
+      const acked = await new Promise((resolve) => {
+        socket.emit("echo", "a", 2, (...args) => resolve(args));
+      });
+      assert.deepEqual(acked, ["a", 2]);
+      socket.once("question", (number, ack) => ack(number + 1, "more"));
+      socket.emit("ask", 41);
+      assert.deepEqual(await next(socket, "answer"), [42, "more"]);
+    });
+
+    test("binary goes both ways, whole and in its place", async () => {
+      const socket = await settle();
+      const bytes = Buffer.from(Array.from({ length: 70_000 }, (_, index) => index % 256));
+      socket.emit("echo", { head: bytes.subarray(0, 3) }, "\u{e9}", bytes, Buffer.alloc(0));
+      const [object, text, whole, none] = await next(socket, "echo");
+      assert.deepEqual([...object.head], [0, 1, 2]);
+      assert.equal(text, "\u{e9}");
+      assert.ok(Buffer.from(whole).equals(bytes));
+      assert.equal(none.length, 0);
+      const acked = await new Promise((resolve) => socket.emit("echo", bytes, resolve));
+      assert.ok(Buffer.from(acked).equals(bytes));
+    });
+
+    test("many messages keep their order, whatever carries them", async () => {
+      const socket = await settle();
+      const echoes = collect(socket, "echo", 500);
+      for (let count = 0; count < 500; count += 1) {
+        socket.emit("echo", count);
+      }
+      assert.deepEqual(await echoes, Array.from({ length: 500 }, (_, index) => index));
+    });
+
+    test("a namespace is joined with a query for credentials", async () => {
+      const { io: manager } = await settle();
+      const custom = manager.socket("/custom", { query: { token: "a b&c", n: 1 } });
+      const [auth] = await next(custom, "auth");
+      assert.deepEqual(auth, { token: "a b&c", n: "1" });
+      custom.emit("who");
+      const [id] = await next(custom, "who");
+      assert.equal(id, `/custom#${manager.engine.id}`);
+      assert.equal(custom.id, id);
+      const left = next(custom, "disconnect");
+      custom.emit("bye");
+      assert.deepEqual(await left, ["io server disconnect"]);
+      const main = manager.socket("/");
+      main.emit("echo", "still there");
+      assert.deepEqual(await next(main, "echo"), ["still there"]);
+    });
+
+    test("a refusal is told as an error", async () => {
+      const { io: manager } = await settle();
+      const told = (name) => next(manager.socket(name), "error");
+      assert.deepEqual(await told("/refused"), ["refused"]);
+      assert.deepEqual(await told("/refused-data"), [{ code: 7 }]);
+      assert.deepEqual(await told("/nowhere"), [{ message: "Invalid namespace" }]);
+    });
+
+    test("the client's pings keep the connection, over several of them", async () => {
+      const socket = await settle();
+      const { id } = socket;
+      for (let count = 0; count < 5; count += 1) {
+        await next(socket, "pong", 2_000);
+      }
+      socket.emit("echo", "alive");
+      assert.deepEqual(await next(socket, "echo"), ["alive"]);
+      assert.equal(socket.id, id);
+    });
+
+    // After an upgrade the reference waits for no ping any more.
+    const skip = isReference && mode.settles !== (mode.options.transports?.[0] ?? "polling");
+    test("a client that stops pinging is closed", { skip }, async () => {
+      const socket = await settle({ reconnection: false });
+      const { engine } = socket.io;
+      engine.ping = () => {};
+      engine.onHeartbeat = () => {};
+      clearTimeout(engine.pingIntervalTimer);
+      clearTimeout(engine.pingTimeoutTimer);
+      const [reason] = await next(socket, "disconnect", 5_000);
+      assert.match(reason, /^transport (close|error)$/);
+    });
+
+    test("old and new clients hear one broadcast", async () => {
+      const old = await settle();
+      const young = io4(server.url, { ...mode.options, forceNew: true });
+      try {
+        await next(young, "auth");
+        const both = [old, young].map((socket) => next(socket, "broadcast"));
+        young.emit("broadcast", "\u{e9}", Buffer.from([1, 2, 255]));
+        for (const heard of await Promise.all(both)) {
+          assert.equal(heard[0], "\u{e9}");
+          assert.deepEqual([...new Uint8Array(heard[1])], [1, 2, 255]);
+        }
+      } finally {
+        young.disconnect();
+      }
+    });
+  });
+}
