@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::engineio::Rejection;
 use crate::http::Request;
 use crate::slots::ConnectionKey;
-use crate::socketio::{Command, Hub, Io};
+use crate::socketio::{Command, Hub, Io, ParkedKey};
 
 /// A closure of the host's that decides about handshakes.
 pub(crate) type Admission = Rc<dyn Fn(Io<'_>, &Request, Decision)>;
@@ -88,6 +88,11 @@ impl Decision {
     /// Refuses with 403 and a message (`{"code":4,"message":".."}`).
     pub fn refuse(mut self, message: &str) {
         self.decide(Command::Refuse(self.connection, Some(message.to_owned())));
+    }
+
+    /// Leaves it with the server, for another thread to name it.
+    pub(crate) fn park(self) -> Option<ParkedKey> {
+        self.hub.upgrade()?.park(Box::new(self))
     }
 
     fn decide(&mut self, command: Command) {

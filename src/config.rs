@@ -63,6 +63,22 @@ pub struct SocketConfig {
     /// How many events of the server one socket may leave unacknowledged; a further one isn't
     /// sent, and its callback gets [`AckError::NotSent`](crate::AckError::NotSent). 10,000.
     pub acks_per_client_max: usize,
+    /// How many sockets one client may have, those included whose CONNECT is being decided about;
+    /// who wants a further one has its connection closed. 100.
+    pub sockets_per_client_max: usize,
+    /// How many children all dynamic namespaces may have; for a further one clients are refused
+    /// with "Invalid namespace". 10,000.
+    pub namespaces_max: usize,
+    /// The longest name of a dynamic namespace; a longer one is refused likewise. 256 bytes.
+    pub namespace_name_bytes_max: usize,
+    /// Whether a child of a dynamic namespace goes when its last socket does, also when that was
+    /// refused by a middleware. `false`: it stays, as in the reference.
+    pub cleanup_empty_child_namespaces: bool,
+    /// How many answers may wait for other threads ([`Handle::remote_ack`] and its like); a
+    /// further one is dropped, which refuses. 65,536.
+    ///
+    /// [`Handle::remote_ack`]: crate::Handle::remote_ack
+    pub remote_answers_max: usize,
     /// How long the request that opened a session is kept for `Socket::handshake`.
     pub handshake: HandshakeRetention,
 }
@@ -74,6 +90,11 @@ impl Default for SocketConfig {
             attachments_max: 10,
             rooms_per_socket_max: 10_000,
             acks_per_client_max: 10_000,
+            sockets_per_client_max: 100,
+            namespaces_max: 10_000,
+            namespace_name_bytes_max: 256,
+            cleanup_empty_child_namespaces: false,
+            remote_answers_max: 65_536,
             handshake: HandshakeRetention::ForLife,
         }
     }

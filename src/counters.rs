@@ -69,12 +69,19 @@ pub struct SocketCounters {
     pub disconnected: u64,
     /// Clients refused because there is no such namespace.
     pub namespaces_unknown: u64,
+    /// Clients refused because there are as many dynamic namespaces as there may be, or because
+    /// the name of one is too long.
+    pub namespaces_over_limit: u64,
+    /// Connections closed because their client wanted more sockets than one may have.
+    pub sockets_over_limit: u64,
     /// Clients refused by a middleware.
     pub refused: u64,
     /// Connections closed because no namespace was joined in time.
     pub connect_timeouts: u64,
     /// Events received.
     pub events: u64,
+    /// Events that an event middleware refused.
+    pub events_refused: u64,
     /// Events for which no handler was declared.
     pub events_unhandled: u64,
     /// Events whose arguments were of another shape than the handler takes.
@@ -99,6 +106,8 @@ pub struct SocketCounters {
     pub deliveries_dropped: u64,
     /// Values of the host that could not be serialised; nothing was sent.
     pub encode_errors: u64,
+    /// Answers that were not handed to another thread because too many are already.
+    pub remote_answers_over_limit: u64,
     /// Handlers that panicked; the sessions they ran for were closed.
     pub handler_panics: u64,
 }

@@ -1,10 +1,14 @@
 //! The one thing of a server that other threads may hold: a bounded mailbox and a waker.
 
+mod remote;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::Waker;
+
+pub use remote::{RemoteAck, RemoteDecision, RemoteNamespaceDecision, RemoteNext};
 
 use crate::socketio::Io;
 
@@ -82,7 +86,17 @@ impl Handle {
             self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
             return Err(PostError::Full);
         }
-        if self.sender.send(Box::new(job)).is_err() {
+        self.send(Box::new(job))
+    }
+
+    /// Posts what is bounded by something else.
+    fn push(&self, job: Job) -> Result<(), PostError> {
+        self.posts.waiting.fetch_add(1, Ordering::AcqRel);
+        self.send(job)
+    }
+
+    fn send(&self, job: Job) -> Result<(), PostError> {
+        if self.sender.send(job).is_err() {
             self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
             return Err(PostError::Closed);
         }

@@ -124,7 +124,9 @@ pub use counters::{ReactorCounters, SocketCounters};
 pub use deadlines::Now;
 pub use endpoint::{WebSocket, WebSocketEvent};
 pub use engineio::{DisconnectReason, EngineCounters, Protocol, Rejection, Transport};
-pub use handle::{Handle, PostError};
+pub use handle::{
+    Handle, PostError, RemoteAck, RemoteDecision, RemoteNamespaceDecision, RemoteNext,
+};
 pub use outbox::Delivery;
 pub use reactor::net;
 pub use reactor::{SystemListener, SystemNet, SystemStream};
@@ -136,7 +138,8 @@ pub use socketio::payload::{
 };
 pub use socketio::{
     Ack, AckError, BroadcastOperator, Emitted, Emitter, Handshake, InvalidSocketId, Io, ListenerId,
-    Namespace, Refusal, RoomNames, Socket, SocketId, TimerId, is_reserved_event,
+    Namespace, NamespaceDecision, Next, PatternError, Refusal, RoomNames, Socket, SocketId,
+    TimerId, is_reserved_event,
 };
 pub use socketio::{
     EncodedPacket, IncomingPacket, JsonParser, MsgpackParser, OutgoingPacket, PacketKind, Parser,

@@ -181,6 +181,11 @@ impl Outboxes {
         self.peek(session).map_or(Sink::Closed, |outbox| outbox.sink)
     }
 
+    /// The tick at hand, never 0.
+    pub(crate) fn tick(&self) -> u32 {
+        self.tick
+    }
+
     /// One connection's read slice, or one call of the host between polls, is one tick.
     pub(crate) fn begin_tick(&mut self) {
         self.tick = self.tick.wrapping_add(1).max(1);

@@ -23,7 +23,7 @@ const LAYERS: [(&str, bool, &[&str]); 12] = [
     ("reactor", true, &["http", "websocket"]),
     ("engineio", true, &["http"]),
     ("socketio", true, &["http", "engineio"]),
-    ("handle", true, &["socketio"]),
+    ("handle", true, &["socketio", "admission"]),
     ("admission", true, &["http", "engineio", "socketio"]),
     ("app", true, &["http", "socketio"]),
     ("bare", true, &["http", "engineio", "socketio"]),

@@ -16,7 +16,10 @@ use crate::handle::Handle;
 use crate::http::Request;
 use crate::reactor::net::Net;
 use crate::socketio::payload::IntoArgs;
-use crate::socketio::{BroadcastOperator, Emitted, Io, Namespace, RoomNames};
+use crate::socketio::{
+    BroadcastOperator, Emitted, Handshake, Io, Namespace, NamespaceDecision, PatternError,
+    RoomNames,
+};
 
 impl<N: Net> Server<N> {
     /// The view that handlers have too; see there.
@@ -28,6 +31,29 @@ impl<N: Net> Server<N> {
     /// A namespace, declared by this call if it was not before; see [`Io::of`].
     pub fn of(&self, name: &str) -> Namespace<'_> {
         self.io().of(name)
+    }
+
+    /// A dynamic namespace by a pattern; see [`Io::of_pattern`].
+    pub fn of_pattern(&self, pattern: &str) -> Result<Namespace<'_>, PatternError> {
+        self.io().of_pattern(pattern)
+    }
+
+    /// A dynamic namespace by a decision; see [`Io::of_dynamic`].
+    pub fn of_dynamic(&self, allows: impl Fn(&str, &Handshake) -> bool + 'static) -> Namespace<'_> {
+        self.io().of_dynamic(allows)
+    }
+
+    /// A dynamic namespace by a decision that comes later; see [`Io::of_deferred`].
+    pub fn of_deferred(
+        &self,
+        decide: impl Fn(Io<'_>, &str, &Handshake, NamespaceDecision) + 'static,
+    ) -> Namespace<'_> {
+        self.io().of_deferred(decide)
+    }
+
+    /// Hears of namespaces that come into being; see [`Io::on_new_namespace`].
+    pub fn on_new_namespace(&self, handler: impl Fn(Namespace<'_>) + 'static) {
+        self.io().on_new_namespace(handler);
     }
 
     /// The attached HTTP application: it gets what isn't Engine.IO's; see [`HttpApp`].

@@ -10,6 +10,7 @@ use std::rc::{Rc, Weak};
 
 use super::Hub;
 use super::packet::AckId;
+use super::parked::ParkedKey;
 use super::payload::{Args, IntoArgs};
 use super::socket::Socket;
 use crate::deadlines::DeadlineId;
@@ -57,6 +58,11 @@ impl Ack {
             id: self.id,
             sent: Some(Rc::clone(self.sent.get_or_insert_default())),
         }
+    }
+
+    /// Leaves it with the server, for another thread to name it.
+    pub(crate) fn park(self) -> Option<ParkedKey> {
+        self.hub.upgrade()?.park(Box::new(self))
     }
 
     /// Sends the answer; where several handlers hold it, the first call sends and the others do

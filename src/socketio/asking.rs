@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::ack::{AckCallback, AckError, Pending};
+use super::nesting::Aftermath;
 use super::packet::AckId;
 use super::rooms::SocketKey;
 use super::socket::Socket;
@@ -51,7 +52,24 @@ impl Hub {
                 return;
             }
         }
-        callback(Socket::new(self, key), Err(AckError::NotSent));
+        self.tell_not_sent(key, callback);
+    }
+
+    /// Nobody was asked. Who asks again and again from within its callback waits for the bottom.
+    pub(super) fn tell_not_sent(self: &Rc<Self>, key: SocketKey, callback: AckCallback) {
+        let session = {
+            let state = &mut *self.state.borrow_mut();
+            if self.is_too_deep() {
+                state.aftermath.push_back(Aftermath::NotSent(key, callback));
+                return;
+            }
+            state.sockets.get(key).map(|entry| entry.session)
+        };
+        let call = || callback(Socket::new(self, key), Err(AckError::NotSent));
+        match session {
+            Some(session) => self.run(session, call),
+            None => self.run_unbound(call),
+        };
     }
 
     /// Takes a pending acknowledgement, with the session it is for.

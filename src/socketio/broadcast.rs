@@ -39,9 +39,9 @@ use super::{Hub, State};
 #[derive(Clone)]
 #[must_use = "nothing is sent before `emit`"]
 pub struct BroadcastOperator<'a> {
-    hub: &'a Rc<Hub>,
-    namespace: NamespaceId,
-    selection: Selection,
+    pub(super) hub: &'a Rc<Hub>,
+    pub(super) namespace: NamespaceId,
+    pub(super) selection: Selection,
     volatile: bool,
     compress: bool,
 }
@@ -53,7 +53,7 @@ impl<'a> BroadcastOperator<'a> {
 
     pub(super) fn from_socket(hub: &'a Rc<Hub>, key: SocketKey) -> Self {
         let namespace = hub.state.borrow().sockets.get(key).map(|entry| entry.namespace);
-        let mut operator = Self::new(hub, namespace.unwrap_or(NamespaceId::MAIN));
+        let mut operator = Self::new(hub, namespace.unwrap_or(NamespaceId::NOWHERE));
         operator.selection.sender = Some(key);
         operator
     }
@@ -93,6 +93,13 @@ impl<'a> BroadcastOperator<'a> {
     /// As [`Socket::emit`].
     pub fn emit(self, event: &str, args: impl IntoArgs) -> Emitted {
         assert_not_reserved(event);
+        if self.hub.watches_broadcasts(self.namespace) {
+            return self.emit_watched(event, args);
+        }
+        self.send(event, args)
+    }
+
+    pub(super) fn send(self, event: &str, args: impl IntoArgs) -> Emitted {
         let name = Rc::clone(&self.hub.state.borrow().namespaces.get(self.namespace).name);
         let encoded = self.hub.encoded(self.hub.format.encode_event(&name, event, None, args));
         let Some(mut draft) = encoded else { return Emitted::default() };
@@ -142,7 +149,11 @@ impl<'a> BroadcastOperator<'a> {
 }
 
 impl State {
-    fn select(&mut self, namespace: NamespaceId, selection: &Selection) -> Vec<SocketKey> {
+    pub(super) fn select(
+        &mut self,
+        namespace: NamespaceId,
+        selection: &Selection,
+    ) -> Vec<SocketKey> {
         let (_, mut local) = self.local(namespace);
         local.select(selection);
         local.selected.members().iter().map(|member| member.socket).collect()

@@ -20,6 +20,10 @@ pub(crate) struct Client {
     session: SessionKey,
     /// Its first socket; each names the next.
     pub(crate) first_socket: Option<SocketKey>,
+    /// How many sockets it has, and how many more it has asked for and is to hear of.
+    pub(crate) sockets: u32,
+    /// The tick in which the server last took one of its sockets out of a namespace; 0 is none.
+    pub(crate) left_in_tick: u32,
     /// A packet of which only the first messages have come.
     pub(crate) waiting: Option<Box<Waiting>>,
     /// When the client must have joined a namespace; gone once it has.
@@ -39,6 +43,8 @@ impl Clients {
         self.entries[session.index()] = Some(Client {
             session,
             first_socket: None,
+            sockets: 0,
+            left_in_tick: 0,
             waiting: None,
             connect_deadline: None,
             opening,

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::Hub;
 use super::ack::Ack;
-use super::handler::{EventHandler, Handlers, ListenerId};
+use super::handler::{EventHandler, Handlers, ListenerId, Refusal};
 use super::namespaces::NamespaceId;
 use super::payload::Args;
 use super::rooms::SocketKey;
@@ -118,6 +118,43 @@ impl Socket<'_> {
         self.hub.remove_all_listeners(self.own(), event);
     }
 
+    /// As [`Namespace::on_any`](crate::Namespace::on_any), for this socket.
+    pub fn on_any(self, handler: impl Fn(Socket<'_>, &str, Args<'_>) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.any.push(id, Rc::new(handler)))
+    }
+
+    /// As [`Namespace::prepend_any`](crate::Namespace::prepend_any), for this socket.
+    pub fn prepend_any(self, handler: impl Fn(Socket<'_>, &str, Args<'_>) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.any.prepend(id, Rc::new(handler)))
+    }
+
+    /// As [`Namespace::on_any_outgoing`](crate::Namespace::on_any_outgoing), for this socket.
+    pub fn on_any_outgoing(self, handler: impl Fn(Socket<'_>, &str, Args<'_>) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.any_outgoing.push(id, Rc::new(handler)))
+    }
+
+    /// As [`Namespace::prepend_any_outgoing`](crate::Namespace::prepend_any_outgoing), for this
+    /// socket.
+    pub fn prepend_any_outgoing(
+        self,
+        handler: impl Fn(Socket<'_>, &str, Args<'_>) + 'static,
+    ) -> Self {
+        self.declare(|handlers, id| handlers.any_outgoing.prepend(id, Rc::new(handler)))
+    }
+
+    /// As [`Namespace::event_middleware`](crate::Namespace::event_middleware), for this socket.
+    pub fn event_middleware(
+        self,
+        middleware: impl Fn(Socket<'_>, &str, Args<'_>) -> Result<(), Refusal> + 'static,
+    ) -> Self {
+        self.declare(|handlers, id| handlers.event_middlewares.push(id, Rc::new(middleware)))
+    }
+
+    /// As [`Namespace::on_error`](crate::Namespace::on_error), for this socket.
+    pub fn on_error(self, handler: impl Fn(Socket<'_>, &Refusal) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.error.push(id, Rc::new(handler)))
+    }
+
     /// As [`Namespace::on_disconnecting`](crate::Namespace::on_disconnecting), for this socket.
     pub fn on_disconnecting(
         self,
@@ -153,9 +190,13 @@ impl Hub {
         scope: Scope,
         add: impl FnOnce(&mut Handlers, ListenerId),
     ) -> ListenerId {
-        let id = self.reserve_listener();
-        if let Some(handlers) = self.state.borrow_mut().handlers_mut(scope) {
+        let mut state = self.state.borrow_mut();
+        state.listeners += 1;
+        let id = ListenerId(state.listeners);
+        if let Some(handlers) = state.handlers_mut(scope) {
             add(handlers, id);
+            let hears_outgoing = handlers.any_outgoing.len() > 0;
+            state.note_outgoing(scope, hears_outgoing);
         }
         id
     }
@@ -184,6 +225,7 @@ impl Hub {
                 Ok(value) => {
                     if let Some(handler) = handler.take() {
                         socket.hub.remove_listener(scope, id);
+                        socket.namespace().remove_listener(id);
                         handler(socket, value);
                     }
                 }
@@ -208,22 +250,28 @@ impl Hub {
         };
         drop(removed);
     }
-
-    fn reserve_listener(&self) -> ListenerId {
-        let mut state = self.state.borrow_mut();
-        state.listeners += 1;
-        ListenerId(state.listeners)
-    }
 }
 
 impl super::State {
     fn handlers_mut(&mut self, scope: Scope) -> Option<&mut Handlers> {
         match scope {
+            Scope::Namespace(id) if !self.namespaces.contains(id) => None,
             Scope::Namespace(id) => Some(&mut self.namespaces.get_mut(id).handlers),
             Scope::Socket(key) => {
                 let extras = self.sockets.get_mut(key)?.extras.get_or_insert_default();
                 Some(extras.handlers.get_or_insert_default())
             }
+        }
+    }
+
+    /// Broadcasts of the namespace look for outgoing catch-alls from now on.
+    fn note_outgoing(&mut self, scope: Scope, hears_outgoing: bool) {
+        let namespace = match scope {
+            Scope::Namespace(id) => Some(id),
+            Scope::Socket(key) => self.sockets.get(key).map(|entry| entry.namespace),
+        };
+        if let Some(id) = namespace.filter(|_| hears_outgoing) {
+            self.namespaces.get_mut(id).hears_outgoing = true;
         }
     }
 }

@@ -28,18 +28,21 @@ impl Hub {
                 self.connect(session, namespace, payload.as_deref())
             }
             Packet::Event { namespace, id, name, args } => {
-                let socket = self.socket_in(session, namespace)?;
-                self.handle_event(session, socket, name, args, id);
+                if let Some(socket) = self.addressee(session, namespace)? {
+                    self.handle_event(session, socket, name, args, id);
+                }
                 Ok(())
             }
             Packet::Ack { namespace, id, args } => {
-                let socket = self.socket_in(session, namespace)?;
-                self.handle_ack(socket, id, args);
+                if let Some(socket) = self.addressee(session, namespace)? {
+                    self.handle_ack(socket, id, args);
+                }
                 Ok(())
             }
             Packet::Disconnect { namespace } => {
-                let socket = self.socket_in(session, namespace)?;
-                self.close_socket(socket, DisconnectReason::ClientNamespaceDisconnect);
+                if let Some(socket) = self.addressee(session, namespace)? {
+                    self.close_socket(socket, DisconnectReason::ClientNamespaceDisconnect);
+                }
                 Ok(())
             }
             Packet::ConnectError { .. } => Err(Mistake::Protocol),
@@ -52,16 +55,43 @@ impl Hub {
         namespace: &str,
         payload: Option<&str>,
     ) -> Result<(), Mistake> {
-        if self.socket_in(session, namespace).is_ok() {
+        if self.socket_in(session, namespace).is_some() {
             return Err(Mistake::Protocol);
         }
-        let address = self.state.borrow().address(session, namespace);
-        self.connect_socket(session, address.namespace, address.auth(payload).as_deref());
+        if !self.has_room_for_socket(session) {
+            return Err(Mistake::Protocol);
+        }
+        let (address, id) = {
+            let state = self.state.borrow();
+            let address = state.address(session, namespace);
+            let id = state.namespaces.find(address.namespace);
+            (address, id)
+        };
+        let auth = address.auth(payload).map(Rc::from);
+        match id {
+            Some(id) => self.join_namespace(session, id, auth),
+            None => self.wish_for_namespace(session, address.namespace, auth),
+        }
         Ok(())
     }
 
+    /// Whom a packet is for. If the server has thrown somebody out in this very tick that may be
+    /// nobody, and the packet is dropped, as in the reference: its client couldn't know.
+    fn addressee(
+        &self,
+        session: SessionKey,
+        namespace: &str,
+    ) -> Result<Option<SocketKey>, Mistake> {
+        if let Some(key) = self.socket_in(session, namespace) {
+            return Ok(Some(key));
+        }
+        let state = self.state.borrow();
+        let left_in_tick = state.clients.get(session).map(|client| client.left_in_tick);
+        if left_in_tick == Some(state.outboxes.tick()) { Ok(None) } else { Err(Mistake::Protocol) }
+    }
+
     /// The connected socket of a client in a namespace.
-    fn socket_in(&self, session: SessionKey, namespace: &str) -> Result<SocketKey, Mistake> {
+    fn socket_in(&self, session: SessionKey, namespace: &str) -> Option<SocketKey> {
         let state = self.state.borrow();
         let namespace = match namespace {
             "/" => namespace,
@@ -69,15 +99,15 @@ impl Hub {
         };
         let mut next = state.clients.get(session).and_then(|client| client.first_socket);
         while let Some(key) = next {
-            let entry = state.sockets.get(key).ok_or(Mistake::Protocol)?;
+            let entry = state.sockets.get(key)?;
             if entry.state == SocketState::Connected
                 && *state.namespaces.get(entry.namespace).name == *namespace
             {
-                return Ok(key);
+                return Some(key);
             }
             next = entry.sibling;
         }
-        Err(Mistake::Protocol)
+        None
     }
 
     fn handle_event(
@@ -89,6 +119,10 @@ impl Hub {
         id: Option<AckId>,
     ) {
         let Some(name) = name else { return };
+        if self.is_intercepted(key) && !self.intercept(session, key, &name, args) {
+            self.state.borrow_mut().counters.events += 1;
+            return;
+        }
         let (common, own, namespace) = {
             let state = &mut *self.state.borrow_mut();
             state.counters.events += 1;
@@ -110,8 +144,7 @@ impl Hub {
             let ack = if left > 0 { ack.as_mut().map(Ack::share) } else { ack.take() };
             self.run(session, || handler(Socket::new(self, key), args, ack));
         }
-        self.let_go(session, common);
-        self.let_go(session, own);
+        self.let_go(session, [common, own]);
     }
 
     fn handle_ack(self: &Rc<Self>, key: SocketKey, id: Option<AckId>, args: Args<'_>) {

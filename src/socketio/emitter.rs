@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::ack::{AckCallback, AckError};
 use super::adapter::send;
-use super::payload::{Args, IntoArgs};
+use super::payload::{Args, IntoArgs, OwnedArgs};
 use super::rooms::Member;
 use super::socket::{Socket, assert_not_reserved};
 use crate::outbox::{Delivery, Lane};
@@ -69,6 +69,24 @@ impl<'a> Emitter<'a> {
     /// As [`Socket::emit`].
     pub fn emit(self, event: &str, args: impl IntoArgs) -> Delivery {
         assert_not_reserved(event);
+        if !self.socket.hub.hears_outgoing(self.socket.key) {
+            return self.send(event, args);
+        }
+        match self.tell(event, args) {
+            Some(args) => self.send(event, &args),
+            None => Delivery::Dropped,
+        }
+    }
+
+    /// Tells the outgoing catch-alls.
+    fn tell(self, event: &str, args: impl IntoArgs) -> Option<OwnedArgs> {
+        let hub = self.socket.hub;
+        let args = hub.encoded(OwnedArgs::new(args))?;
+        hub.tell_outgoing(self.socket.key, event, args.as_args());
+        Some(args)
+    }
+
+    fn send(self, event: &str, args: impl IntoArgs) -> Delivery {
         let hub = self.socket.hub;
         let Some((namespace, session)) = hub.address(self.socket.key) else {
             return Delivery::Dropped;
@@ -116,17 +134,24 @@ impl<'a> Emitter<'a> {
         callback: impl FnOnce(Socket<'_>, Result<Args<'_>, AckError>) + 'static,
     ) {
         assert_not_reserved(event);
-        self.ask(event, args, Box::new(callback));
+        let callback: AckCallback = Box::new(callback);
+        if !self.socket.hub.hears_outgoing(self.socket.key) {
+            return self.ask(event, args, callback);
+        }
+        match self.tell(event, args) {
+            Some(args) => self.ask(event, &args, callback),
+            None => self.socket.hub.tell_not_sent(self.socket.key, callback),
+        }
     }
 
     fn ask(self, event: &str, args: impl IntoArgs, callback: AckCallback) {
         let Socket { hub, key } = self.socket;
         let Some((id, namespace)) = hub.reserve_ack(key) else {
-            return callback(self.socket, Err(AckError::NotSent));
+            return hub.tell_not_sent(key, callback);
         };
         let encoded = hub.encoded(hub.format.encode_event(&namespace, event, Some(id), args));
         let Some(mut draft) = encoded else {
-            return callback(self.socket, Err(AckError::NotSent));
+            return hub.tell_not_sent(key, callback);
         };
         draft.set_compress(self.compress);
         hub.ask(key, id, &draft.finish(), self.volatile, self.timeout, callback);

@@ -12,14 +12,29 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::ack::Ack;
+use super::deferred::Next;
 use super::payload::Args;
 use super::socket::Socket;
 use crate::engineio::DisconnectReason;
 
 pub(crate) type EventHandler = Rc<dyn Fn(Socket<'_>, Args<'_>, Option<Ack>)>;
 pub(crate) type ConnectHandler = Rc<dyn Fn(Socket<'_>)>;
-pub(crate) type Middleware = Rc<dyn Fn(Socket<'_>) -> Result<(), Refusal>>;
 pub(crate) type DisconnectHandler = Rc<dyn Fn(Socket<'_>, DisconnectReason)>;
+pub(crate) type CatchAll = Rc<dyn Fn(Socket<'_>, &str, Args<'_>)>;
+pub(crate) type EventMiddleware = Rc<dyn Fn(Socket<'_>, &str, Args<'_>) -> Result<(), Refusal>>;
+pub(crate) type ErrorHandler = Rc<dyn Fn(Socket<'_>, &Refusal)>;
+
+/// Decides about a client before it is let in.
+#[derive(Clone)]
+pub(crate) enum Middleware {
+    /// When it returns.
+    AtOnce(Rc<AtOnce>),
+    /// When its [`Next`] is used up.
+    Deferred(Rc<Deferred>),
+}
+
+type AtOnce = dyn Fn(Socket<'_>) -> Result<(), Refusal>;
+type Deferred = dyn Fn(Socket<'_>, Next);
 
 /// The handlers of one namespace, or those that one socket has of its own.
 #[derive(Clone, Default)]
@@ -28,6 +43,10 @@ pub(crate) struct Handlers {
     pub(crate) connect: List<ConnectHandler>,
     /// Shared until it changes.
     pub(crate) events: Rc<HashMap<Box<str>, List<EventHandler>>>,
+    pub(crate) any: List<CatchAll>,
+    pub(crate) any_outgoing: List<CatchAll>,
+    pub(crate) event_middlewares: List<EventMiddleware>,
+    pub(crate) error: List<ErrorHandler>,
     pub(crate) disconnecting: List<DisconnectHandler>,
     pub(crate) disconnect: List<DisconnectHandler>,
 }
@@ -70,6 +89,11 @@ impl Handlers {
         self.events.get(event).cloned().unwrap_or_default()
     }
 
+    /// Whether something sees events before their handlers do.
+    pub(crate) fn intercept(&self) -> bool {
+        self.any.len() + self.event_middlewares.len() > 0
+    }
+
     /// Takes out whatever bears this id.
     pub(crate) fn remove(&mut self, id: ListenerId) -> Option<Removed> {
         if let Some(event) = self.event_of(id) {
@@ -78,6 +102,10 @@ impl Handlers {
         self.middlewares
             .remove(id)
             .or_else(|| self.connect.remove(id))
+            .or_else(|| self.any.remove(id))
+            .or_else(|| self.any_outgoing.remove(id))
+            .or_else(|| self.event_middlewares.remove(id))
+            .or_else(|| self.error.remove(id))
             .or_else(|| self.disconnecting.remove(id))
             .or_else(|| self.disconnect.remove(id))
     }
@@ -110,6 +138,11 @@ impl<T: Clone + 'static> List<T> {
     pub(crate) fn push(&mut self, id: ListenerId, handler: T) {
         let added = Listener { id, handler };
         self.0 = Some(self.listeners().iter().cloned().chain([added]).collect());
+    }
+
+    pub(crate) fn prepend(&mut self, id: ListenerId, handler: T) {
+        let added = Listener { id, handler };
+        self.0 = Some([added].into_iter().chain(self.listeners().iter().cloned()).collect());
     }
 
     /// Takes out what bears this id, if it stands here.

@@ -41,20 +41,29 @@ pub(crate) struct CustomWaiting {
 impl Hub {
     /// One message of a session that has a client.
     pub(crate) fn handle_message(self: &Rc<Self>, session: SessionKey, message: &Incoming<'_>) {
-        let handled = match (&self.format, message) {
-            (Format::Json, Incoming::Text(text)) => self.handle_text(session, text),
-            (Format::Json, Incoming::Binary(bytes)) => self.handle_binary(session, bytes),
-            (Format::Msgpack, Incoming::Binary(bytes)) => self.handle_msgpack(session, bytes),
-            (Format::Msgpack, Incoming::Text(_)) => Err(Mistake::Decode),
-            (Format::Custom(parser), message) => self.handle_custom(session, &**parser, message),
-        };
-        match handled {
-            Ok(()) => {}
-            Err(Mistake::Decode) => {
+        self.handle_at_bottom(|| {
+            let handled = match (&self.format, message) {
+                (Format::Json, Incoming::Text(text)) => self.handle_text(session, text),
+                (Format::Json, Incoming::Binary(bytes)) => self.handle_binary(session, bytes),
+                (Format::Msgpack, Incoming::Binary(bytes)) => self.handle_msgpack(session, bytes),
+                (Format::Msgpack, Incoming::Text(_)) => Err(Mistake::Decode),
+                (Format::Custom(parser), message) => {
+                    self.handle_custom(session, &**parser, message)
+                }
+            };
+            if let Err(mistake) = handled {
+                self.handle_mistake(session, &mistake);
+            }
+        });
+    }
+
+    fn handle_mistake(self: &Rc<Self>, session: SessionKey, mistake: &Mistake) {
+        match mistake {
+            Mistake::Decode => {
                 self.state.borrow_mut().counters.decode_errors += 1;
                 self.close_undecodable_client(session);
             }
-            Err(Mistake::Protocol) => {
+            Mistake::Protocol => {
                 self.state.borrow_mut().counters.protocol_errors += 1;
                 self.close_client(session);
             }

@@ -1,16 +1,19 @@
 //! The view of the whole server that handlers, routes, timers and other threads' closures get.
 
+use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::adapter::Emitted;
 use super::broadcast::{BroadcastOperator, RoomNames};
+use super::handler::ListenerId;
+use super::handshake::Handshake;
 use super::namespace::Namespace;
-use super::namespaces::NamespaceId;
+use super::namespaces::{Matcher, NamespaceId};
 use super::payload::IntoArgs;
 use super::timers::TimerId;
-use super::{Command, Hub};
+use super::{Command, Hub, NamespaceDecision, ParkedKey, PatternError, dynamic};
 use crate::counters::SocketCounters;
 use crate::deadlines::Now;
 use crate::engineio::EngineCounters;
@@ -39,20 +42,71 @@ impl<'a> Io<'a> {
         Self { hub }
     }
 
-    /// A namespace, declared by this call if it was not before. A missing leading slash is added.
+    /// A namespace, declared by this call if it was not before: on its own, or as the child of the
+    /// first pattern that fits ([`Io::of_pattern`]). A missing leading slash is added.
     pub fn of(self, name: &str) -> Namespace<'a> {
-        let mut state = self.hub.state.borrow_mut();
         let id = if name.starts_with('/') {
-            state.namespaces.find_or_insert(name)
+            self.hub.find_or_insert_namespace(name)
         } else {
-            state.namespaces.find_or_insert(&format!("/{name}"))
+            self.hub.find_or_insert_namespace(&format!("/{name}"))
         };
         Namespace::new(self.hub, id)
     }
 
-    /// The names of all namespaces, in the order of declaration.
+    /// A dynamic namespace: the parent of all whose name a regular expression finds something in.
+    /// Write `^` and `$` to mean the whole name, as in the reference.
+    ///
+    /// A child is made when a client or [`Io::of`] asks for such a name and there is no namespace
+    /// of it. It has the handlers that its parent has at that moment; what is declared on the
+    /// parent later is for later children. Of several dynamic namespaces the first to be declared
+    /// is asked first. What is emitted to the parent goes to all its children; sockets and rooms
+    /// of its own it has none. [`Io::of`] finds it again by its name, which is `/_0` for the first
+    /// dynamic namespace, and which no client can join. Children are bounded by
+    /// [`SocketConfig::namespaces_max`](crate::config::SocketConfig::namespaces_max).
+    ///
+    /// ```
+    /// use throng::Server;
+    ///
+    /// let server = Server::builder().bind("127.0.0.1:0")?;
+    /// let rooms = server.of_pattern("^/room-[0-9]+$")?;
+    /// rooms.on_connect(|socket| {
+    ///     socket.emit("welcome to", &*socket.namespace().name());
+    /// });
+    /// rooms.emit("to all rooms", ());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of_pattern(self, pattern: &str) -> Result<Namespace<'a>, PatternError> {
+        let matcher = dynamic::pattern(pattern)?;
+        Ok(Namespace::new(self.hub, self.hub.declare_parent(matcher)))
+    }
+
+    /// As [`Io::of_pattern`], of the names that a closure allows. [`Io::of`] doesn't ask it.
+    pub fn of_dynamic(self, allows: impl Fn(&str, &Handshake) -> bool + 'static) -> Namespace<'a> {
+        Namespace::new(self.hub, self.hub.declare_parent(Matcher::AtOnce(Rc::new(allows))))
+    }
+
+    /// As [`Io::of_dynamic`], of names that are decided about later. Each client waits for its
+    /// own decision.
+    pub fn of_deferred(
+        self,
+        decide: impl Fn(Io<'_>, &str, &Handshake, NamespaceDecision) + 'static,
+    ) -> Namespace<'a> {
+        Namespace::new(self.hub, self.hub.declare_parent(Matcher::Deferred(Rc::new(decide))))
+    }
+
+    /// Hears of every namespace but `/` when it comes into being, whether by [`Io::of`] or as a
+    /// child of a dynamic one.
+    pub fn on_new_namespace(self, handler: impl Fn(Namespace<'_>) + 'static) {
+        let mut state = self.hub.state.borrow_mut();
+        state.listeners += 1;
+        let id = ListenerId(state.listeners);
+        state.new_namespace.push(id, Rc::new(handler));
+    }
+
+    /// The names of all namespaces, in the order in which they were declared or made; dynamic
+    /// ones count by their children.
     pub fn namespaces(self) -> Vec<Rc<str>> {
-        self.hub.state.borrow().namespaces.iter().map(|entry| Rc::clone(&entry.name)).collect()
+        self.hub.state.borrow().namespaces.names()
     }
 
     /// Emits to everybody in `/`.
@@ -135,6 +189,11 @@ impl<'a> Io<'a> {
     /// polls are answered, connections and listeners closed, and `run` returns.
     pub fn close(self) {
         self.hub.state.borrow_mut().commands.push_back(Command::Close);
+    }
+
+    /// Hands a parked value back, once.
+    pub(crate) fn take_parked(self, key: ParkedKey) -> Option<Box<dyn Any>> {
+        self.hub.take_parked(key)
     }
 
     fn main(self) -> Namespace<'a> {

@@ -40,7 +40,7 @@ impl Hub {
             state.is_v2(session)
         };
         if is_v2 {
-            self.connect_socket(session, "/", None);
+            self.handle_at_bottom(|| self.join_namespace(session, NamespaceId::MAIN, None));
         }
     }
 
@@ -96,90 +96,65 @@ impl Hub {
         }
     }
 
-    pub(super) fn connect_socket(
+    /// Whether a client may have a further socket; if not, that is counted.
+    pub(super) fn has_room_for_socket(&self, session: SessionKey) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        let sockets = state.clients.get(session).map_or(0, |client| client.sockets);
+        let full = sockets as usize >= state.config.sockets_per_client_max;
+        state.counters.sockets_over_limit += u64::from(full);
+        !full
+    }
+
+    /// A client comes into a namespace, or as far as its middlewares let it.
+    pub(super) fn join_namespace(
         self: &Rc<Self>,
         session: SessionKey,
-        namespace: &str,
-        payload: Option<&str>,
+        id: NamespaceId,
+        auth: Option<Rc<str>>,
     ) {
-        let Some(key) = self.insert_socket(session, namespace, payload) else { return };
-        if let Err(refusal) = self.run_middlewares(session, key) {
-            {
-                let state = &mut *self.state.borrow_mut();
-                let message = if let Some(json) = state.refusal_v2(session, &refusal) {
-                    self.format.encode_refusal_v2(namespace, &json)
-                } else {
-                    let (message, data) = (refusal.message(), refusal.data_json());
-                    self.format.encode_connect_error(namespace, message, data)
-                };
-                state.counters.refused += 1;
-                state.outboxes.push(session, &message, Lane::Soon);
-            }
-            return self.discard_socket(session, key);
+        let key = self.state.borrow_mut().insert_socket(session, id, auth);
+        if let Some(key) = key {
+            self.begin_course(session, key);
         }
+    }
+
+    /// All middlewares have let it pass: it is in.
+    pub(super) fn let_in(self: &Rc<Self>, session: SessionKey, key: SocketKey) {
         if !self.admit_socket(session, key) {
             return;
         }
-        let handlers = {
-            let state = self.state.borrow();
-            let entry = state.sockets.get(key).map(|entry| entry.namespace);
-            entry.map(|id| state.namespaces.get(id).handlers.connect.clone()).unwrap_or_default()
-        };
-        for handler in handlers.iter() {
+        let handlers = self.state.borrow().handlers_of(key, |handlers| &handlers.connect);
+        for handler in handlers.iter().flat_map(List::iter) {
             self.run(session, || handler(Socket::new(self, key)));
         }
+        self.let_go(session, handlers);
         self.state.borrow_mut().release_handshake(session, key);
     }
 
-    /// Makes the socket's entry, or refuses the client because there is no such namespace.
-    fn insert_socket(
-        &self,
-        session: SessionKey,
-        namespace: &str,
-        payload: Option<&str>,
-    ) -> Option<SocketKey> {
-        let state = &mut *self.state.borrow_mut();
-        let Some(id) = state.namespaces.find(namespace) else {
-            state.counters.namespaces_unknown += 1;
-            let message = self.format.encode_connect_error(namespace, "Invalid namespace", None);
-            state.outboxes.push(session, &message, Lane::Soon);
-            return None;
-        };
-        let socket_id = state.new_socket_id(session, namespace);
-        let client = state.clients.get_mut(session)?;
-        let key = state.sockets.insert(SocketEntry {
-            id: socket_id,
-            session,
-            namespace: id,
-            state: SocketState::Connecting,
-            position: u32::MAX,
-            sibling: client.first_socket,
-            auth: payload.map(Rc::from),
-            extras: None,
-        });
-        client.first_socket = Some(key);
-        Some(key)
-    }
-
-    /// A middleware may close the session or panic: then there is nobody to refuse any more.
-    fn run_middlewares(
+    /// A middleware has refused it.
+    pub(super) fn refuse_socket(
         self: &Rc<Self>,
         session: SessionKey,
         key: SocketKey,
-    ) -> Result<(), Refusal> {
-        let middlewares = {
-            let state = self.state.borrow();
-            let entry = state.sockets.get(key).map(|entry| entry.namespace);
-            entry
-                .map(|id| state.namespaces.get(id).handlers.middlewares.clone())
-                .unwrap_or_default()
-        };
-        for middleware in middlewares.iter() {
-            let mut decision = Ok(());
-            self.run(session, || decision = middleware(Socket::new(self, key)));
-            decision?;
+        refusal: &Refusal,
+    ) {
+        {
+            let state = &mut *self.state.borrow_mut();
+            let Some(entry) = state.sockets.get(key) else { return };
+            if entry.state != SocketState::Connecting {
+                return;
+            }
+            let namespace = &state.namespaces.get(entry.namespace).name;
+            let message = if let Some(json) = state.refusal_v2(session, refusal) {
+                self.format.encode_refusal_v2(namespace, &json)
+            } else {
+                let (text, data) = (refusal.message(), refusal.data_json());
+                self.format.encode_connect_error(namespace, text, data)
+            };
+            state.counters.refused += 1;
+            state.outboxes.push(session, &message, Lane::Soon);
         }
-        Ok(())
+        self.discard_socket(session, key);
     }
 
     /// Makes the socket a member and queues its CONNECT reply, unless it has gone meanwhile.
@@ -193,12 +168,19 @@ impl Hub {
         entry.state = SocketState::Connected;
         entry.position = namespace.add(Member { socket: key, session });
         state.counters.connected += 1;
-        if let Some(client) = state.clients.get_mut(session)
-            && let Some(deadline) = client.connect_deadline.take()
-        {
-            state.timers.cancel(deadline);
-        }
         let (name, id) = (Rc::clone(&namespace.name), entry.id.clone());
+        let mut is_first = true;
+        if let Some(client) = state.clients.get_mut(session) {
+            is_first = client.first_socket == Some(key);
+            if let Some(deadline) = client.connect_deadline.take() {
+                state.timers.cancel(deadline);
+            }
+        }
+        // Of two sockets in one namespace the one that got in last is the client's.
+        if !is_first {
+            state.unlink_socket(key);
+            state.link_socket(session, key);
+        }
         let payload = state.connect_payload(session, &id);
         let message = self.format.encode_connect(&name, payload.as_deref());
         state.outboxes.push(session, &message, Lane::Soon);
@@ -208,7 +190,8 @@ impl Hub {
     /// Takes a socket out of its namespace; its handlers run before this returns, unless handlers
     /// are nested so deep already that its turn comes at the bottom.
     pub(super) fn close_socket(self: &Rc<Self>, key: SocketKey, reason: DisconnectReason) {
-        if let Some(session) = self.session_of_connecting(key) {
+        let connecting = self.state.borrow().session_of_connecting(key);
+        if let Some(session) = connecting {
             return self.discard_socket(session, key);
         }
         let Some((session, disconnecting)) = self.begin_leaving(key, reason) else { return };
@@ -216,8 +199,16 @@ impl Hub {
         let (acks, disconnect) = self.state.borrow_mut().leave_namespace(key);
         self.tell_leaving(session, key, reason, disconnect);
         self.abandon_acks(session, key, acks);
-        self.state.borrow_mut().unlink_socket(key);
+        self.end_socket(session, key);
+    }
+
+    /// Nobody finds it any more but those who have its view.
+    fn end_socket(self: &Rc<Self>, session: SessionKey, key: SocketKey) {
+        let namespace = self.state.borrow_mut().retire_socket(key);
         self.free_socket(session, key);
+        if let Some(namespace) = namespace {
+            self.clean_up_namespace(session, namespace);
+        }
     }
 
     /// From here on the socket leaves; its `disconnecting` handlers are returned. Too deep within
@@ -244,28 +235,19 @@ impl Hub {
         for handler in handlers.iter().flat_map(List::iter) {
             self.run(session, || handler(Socket::new(self, key), reason));
         }
-        for list in handlers {
-            self.let_go(session, list);
-        }
-    }
-
-    fn session_of_connecting(&self, key: SocketKey) -> Option<SessionKey> {
-        let state = self.state.borrow();
-        let entry = state.sockets.get(key)?;
-        (entry.state == SocketState::Connecting).then_some(entry.session)
+        self.let_go(session, handlers);
     }
 
     /// Forgets a socket that was never let in; whatever it asked meanwhile isn't answered.
     fn discard_socket(self: &Rc<Self>, session: SessionKey, key: SocketKey) {
         let acks = {
             let state = &mut *self.state.borrow_mut();
-            state.unlink_socket(key);
             let Some(entry) = state.sockets.get_mut(key) else { return };
             entry.state = SocketState::Disconnected;
             take_acks(entry)
         };
         self.abandon_acks(session, key, acks);
-        self.free_socket(session, key);
+        self.end_socket(session, key);
     }
 
     /// The sockets of a client, the first to join first.
@@ -296,6 +278,32 @@ impl Hub {
 }
 
 impl State {
+    /// Makes the socket's entry, unless the client has gone.
+    fn insert_socket(
+        &mut self,
+        session: SessionKey,
+        namespace: NamespaceId,
+        auth: Option<Rc<str>>,
+    ) -> Option<SocketKey> {
+        self.clients.get_mut(session)?.sockets += 1;
+        let entry = self.namespaces.get_mut(namespace);
+        entry.sockets_len += 1;
+        let name = Rc::clone(&entry.name);
+        let id = self.new_socket_id(session, &name);
+        let key = self.sockets.insert(SocketEntry {
+            id,
+            session,
+            namespace,
+            state: SocketState::Connecting,
+            position: u32::MAX,
+            sibling: None,
+            auth,
+            extras: None,
+        });
+        self.link_socket(session, key);
+        Some(key)
+    }
+
     /// Ends the membership; what the socket was asked and has not answered is returned, and who
     /// wants to hear that it has left.
     fn leave_namespace(&mut self, key: SocketKey) -> (Vec<Pending>, [List<DisconnectHandler>; 2]) {
@@ -327,6 +335,26 @@ impl State {
         {
             entry.position = position;
         }
+    }
+
+    /// Puts a socket before all others of its client.
+    fn link_socket(&mut self, session: SessionKey, key: SocketKey) {
+        if let Some(client) = self.clients.get_mut(session)
+            && let Some(entry) = self.sockets.get_mut(key)
+        {
+            entry.sibling = client.first_socket.replace(key);
+        }
+    }
+
+    /// Takes a socket off the books of its client and its namespace, which is returned.
+    fn retire_socket(&mut self, key: SocketKey) -> Option<NamespaceId> {
+        self.unlink_socket(key);
+        let entry = self.sockets.get(key)?;
+        if let Some(client) = self.clients.get_mut(entry.session) {
+            client.sockets -= 1;
+        }
+        self.namespaces.get_mut(entry.namespace).sockets_len -= 1;
+        Some(entry.namespace)
     }
 
     /// Takes a socket out of its client's list.

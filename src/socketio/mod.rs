@@ -13,19 +13,24 @@ mod asking;
 mod broadcast;
 mod clients;
 mod declare;
+mod deferred;
 mod dispatch;
+mod dynamic;
 mod emitter;
 mod format;
 mod handler;
 mod handshake;
 mod incoming;
+mod intercept;
 pub mod internals;
 mod io;
 mod lifecycle;
 mod namespace;
 mod namespaces;
 mod nesting;
+mod outgoing;
 pub(crate) mod packet;
+mod parked;
 mod parser;
 pub(crate) mod payload;
 mod rooms;
@@ -42,6 +47,8 @@ use std::rc::Rc;
 pub use ack::{Ack, AckError};
 pub use adapter::Emitted;
 pub use broadcast::{BroadcastOperator, RoomNames};
+pub use deferred::Next;
+pub use dynamic::{NamespaceDecision, PatternError};
 pub use emitter::Emitter;
 pub use handler::{ListenerId, Refusal};
 pub use handshake::Handshake;
@@ -58,13 +65,17 @@ pub use parser::{
 };
 
 pub(crate) use handshake::Opening;
+pub(crate) use parked::ParkedKey;
 pub(crate) use timers::Timer;
 
 use adapter::{Adapter, Local, Selected};
 use clients::Clients;
+use dynamic::NamespaceHandler;
 use format::Format;
+use handler::List;
 use namespaces::{NamespaceId, Namespaces};
 use nesting::Aftermath;
+use parked::ParkedValues;
 use payload::EncodeError;
 use sockets::Sockets;
 use timers::HostTimers;
@@ -85,8 +96,8 @@ pub(crate) struct Hub {
     /// How deep user closures are nested at this moment.
     depth: Cell<u32>,
     format: Format,
-    /// Whether the aftermath is being dealt with.
-    settling: Cell<bool>,
+    /// Whether a message or the aftermath is being dealt with: several closures in a row.
+    busy: Cell<bool>,
 }
 
 /// Everything that views read and change.
@@ -108,6 +119,8 @@ pub(crate) struct State {
     payload_bytes_max: usize,
     /// How many handlers were declared so far.
     listeners: u64,
+    new_namespace: List<NamespaceHandler>,
+    parked: ParkedValues,
     /// What has to wait until no closure of the host's runs any more.
     aftermath: VecDeque<Aftermath>,
 }
@@ -159,11 +172,13 @@ impl Hub {
                 soft_bytes_max: limits.soft_bytes_max,
                 payload_bytes_max,
                 listeners: 0,
+                new_namespace: List::default(),
+                parked: ParkedValues::default(),
                 aftermath: VecDeque::new(),
             }),
             depth: Cell::new(0),
             format: Format::default(),
-            settling: Cell::new(false),
+            busy: Cell::new(false),
         })
     }
 

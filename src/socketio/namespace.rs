@@ -11,7 +11,9 @@ use super::ack::Ack;
 use super::adapter::Emitted;
 use super::broadcast::{BroadcastOperator, RoomNames};
 use super::declare::{Scope, answering, typed};
-use super::handler::{Handlers, ListenerId, Refusal};
+use super::deferred::Next;
+use super::handler::{Handlers, ListenerId, Middleware, Refusal};
+use super::io::Io;
 use super::namespaces::NamespaceId;
 use super::payload::{Args, IntoArgs};
 use super::socket::Socket;
@@ -61,7 +63,12 @@ impl<'a> Namespace<'a> {
         Self { hub, id }
     }
 
-    /// Its name, with the leading slash.
+    /// The server.
+    pub fn server(self) -> Io<'a> {
+        Io::new(self.hub)
+    }
+
+    /// Its name, with the leading slash; of one that has gone nothing.
     pub fn name(self) -> Rc<str> {
         Rc::clone(&self.hub.state.borrow().namespaces.get(self.id).name)
     }
@@ -72,7 +79,36 @@ impl<'a> Namespace<'a> {
         self,
         middleware: impl Fn(Socket<'_>) -> Result<(), Refusal> + 'static,
     ) -> Self {
-        self.declare(|handlers, id| handlers.middlewares.push(id, Rc::new(middleware)))
+        let middleware = Middleware::AtOnce(Rc::new(middleware));
+        self.declare(|handlers, id| handlers.middlewares.push(id, middleware))
+    }
+
+    /// As [`Namespace::middleware`], in order with those, but its answer may come later: from a
+    /// timer, another handler or, by [`Handle::remote_next`](crate::Handle::remote_next), another
+    /// thread.
+    ///
+    /// Until then its socket is no member; what it is sent goes out before the CONNECT reply. The
+    /// connect timeout runs on. A client that speaks to the namespace before it is in has its
+    /// connection closed; one that asks a second time may get in twice, as in the reference.
+    ///
+    /// ```
+    /// use throng::{Refusal, Server};
+    ///
+    /// let server = Server::builder().bind("127.0.0.1:0")?;
+    /// let handle = server.handle();
+    /// server.of("/").middleware_deferred(move |socket, next| {
+    ///     let token = socket.handshake().query("token").map(String::from);
+    ///     let next = handle.remote_next(next);
+    ///     std::thread::spawn(move || match token.as_deref() {
+    ///         Some("secret") => next.allow(),
+    ///         _ => next.refuse(Refusal::new("unauthorized")),
+    ///     });
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn middleware_deferred(self, middleware: impl Fn(Socket<'_>, Next) + 'static) -> Self {
+        let middleware = Middleware::Deferred(Rc::new(middleware));
+        self.declare(|handlers, id| handlers.middlewares.push(id, middleware))
     }
 
     /// Runs when a client is in, after its CONNECT reply is queued.
@@ -156,6 +192,75 @@ impl<'a> Namespace<'a> {
     /// Takes back all handlers of an event that were declared on this namespace.
     pub fn remove_all_listeners(self, event: &str) {
         self.hub.remove_all_listeners(self.own(), event);
+    }
+
+    /// Sees every event, its name and arguments, before event middlewares and handlers do, those
+    /// included for which no handler is declared. Acknowledgements aren't events.
+    pub fn on_any(self, handler: impl Fn(Socket<'_>, &str, Args<'_>) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.any.push(id, Rc::new(handler)))
+    }
+
+    /// As [`Namespace::on_any`], before those declared so far.
+    pub fn prepend_any(self, handler: impl Fn(Socket<'_>, &str, Args<'_>) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.any.prepend(id, Rc::new(handler)))
+    }
+
+    /// Sees every event that a socket is sent: before it is queued where it was emitted to this
+    /// socket, after it where it is a broadcast that reaches it. Acknowledgements aren't seen.
+    ///
+    /// What it emits is seen by it, too, to a depth of 16. A namespace that has one writes the
+    /// arguments of each event down twice.
+    ///
+    /// ```
+    /// use throng::Server;
+    ///
+    /// let server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.of("/").on_any_outgoing(|socket, event, args| {
+    ///     println!("{} < {event} {}", socket.id(), args.json());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_any_outgoing(self, handler: impl Fn(Socket<'_>, &str, Args<'_>) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.any_outgoing.push(id, Rc::new(handler)))
+    }
+
+    /// As [`Namespace::on_any_outgoing`], before those declared so far.
+    pub fn prepend_any_outgoing(
+        self,
+        handler: impl Fn(Socket<'_>, &str, Args<'_>) + 'static,
+    ) -> Self {
+        self.declare(|handlers, id| handlers.any_outgoing.prepend(id, Rc::new(handler)))
+    }
+
+    /// Decides about every event before its handlers run, in the order of declaration, those of
+    /// the namespace before the socket's own. The first refusal ends it: [`Namespace::on_error`]
+    /// hears of it, the client doesn't, and an acknowledgement it asked for isn't sent.
+    ///
+    /// ```
+    /// use throng::{Refusal, Server};
+    ///
+    /// let server = Server::builder().bind("127.0.0.1:0")?;
+    /// server
+    ///     .of("/")
+    ///     .event_middleware(|_, event, args| match event {
+    ///         "shout" if args.len() > 1 => Err(Refusal::new("one at a time")),
+    ///         _ => Ok(()),
+    ///     })
+    ///     .on_error(|socket, refusal| {
+    ///         socket.emit("refused", refusal.message());
+    ///     });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn event_middleware(
+        self,
+        middleware: impl Fn(Socket<'_>, &str, Args<'_>) -> Result<(), Refusal> + 'static,
+    ) -> Self {
+        self.declare(|handlers, id| handlers.event_middlewares.push(id, Rc::new(middleware)))
+    }
+
+    /// Hears of events that an event middleware refused.
+    pub fn on_error(self, handler: impl Fn(Socket<'_>, &Refusal) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.error.push(id, Rc::new(handler)))
     }
 
     /// Runs when a socket leaves, while its rooms are still there.

@@ -1,15 +1,24 @@
 //! The namespaces of a server: their names, members, rooms and handlers.
+//!
+//! Ids carry a generation, since children of dynamic namespaces may go; an id that is kept for too
+//! long finds a namespace without a name, where nobody is and nothing happens.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use regex_lite::Regex;
+
+use super::Io;
 use super::adapter::{Adapter, LocalAdapter};
+use super::dynamic::NamespaceDecision;
 use super::handler::Handlers;
+use super::handshake::Handshake;
 use super::rooms::{Member, Rooms, SocketKey};
+use crate::slots::{Key, Slots};
 
 /// Names a namespace among those of its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NamespaceId(u32);
+pub(crate) struct NamespaceId(Key<NamespaceEntry>);
 
 /// One namespace.
 pub(crate) struct NamespaceEntry {
@@ -21,27 +30,66 @@ pub(crate) struct NamespaceEntry {
     pub(crate) adapter: Box<dyn Adapter>,
     /// The id of the next acknowledgement asked for.
     pub(crate) next_ack: u64,
+    /// All sockets, those included that are not in yet or have their last words.
+    pub(crate) sockets_len: usize,
+    /// Whether an outgoing catch-all was ever declared, here or on one of its sockets.
+    pub(crate) hears_outgoing: bool,
+    kind: Kind,
+    /// Counts all declarations, to tell namespaces in their order.
+    declared: u64,
 }
+
+/// How a namespace came to be.
+enum Kind {
+    /// It was declared by its name.
+    Named,
+    /// It stands for names and has no sockets of its own.
+    Parent { matcher: Matcher, children: Vec<NamespaceId> },
+    /// It was made when its name was asked for.
+    Child { parent: NamespaceId },
+}
+
+/// Which names a parent stands for.
+#[derive(Clone)]
+pub(crate) enum Matcher {
+    Pattern(Rc<Regex>),
+    AtOnce(Rc<AtOnce>),
+    Deferred(Rc<Deferred>),
+}
+
+type AtOnce = dyn Fn(&str, &Handshake) -> bool;
+type Deferred = dyn Fn(Io<'_>, &str, &Handshake, NamespaceDecision);
 
 /// All namespaces; the first is `/`.
 pub(crate) struct Namespaces {
-    entries: Vec<NamespaceEntry>,
+    entries: Slots<NamespaceEntry>,
     by_name: HashMap<Rc<str>, NamespaceId>,
+    /// In the order of declaration.
+    parents: Vec<NamespaceId>,
+    children_len: usize,
+    declared: u64,
+    /// What is found by a stale id.
+    nowhere: NamespaceEntry,
 }
 
 impl NamespaceId {
     /// The namespace `/`, which every server has.
-    pub(crate) const MAIN: Self = Self(0);
-
-    fn index(self) -> usize {
-        self.0 as usize
-    }
+    pub(crate) const MAIN: Self = Self(Key::new(0, 0));
+    /// No namespace: what socket views answer whose socket has gone.
+    pub(crate) const NOWHERE: Self = Self(Key::new(u32::MAX, u32::MAX));
 }
 
 impl Namespaces {
     /// `/` has room for so many sockets; the others grow with theirs.
     pub(crate) fn with_capacity(sockets: usize) -> Self {
-        let mut namespaces = Self { entries: Vec::new(), by_name: HashMap::new() };
+        let mut namespaces = Self {
+            entries: Slots::with_capacity(1),
+            by_name: HashMap::new(),
+            parents: Vec::new(),
+            children_len: 0,
+            declared: 0,
+            nowhere: NamespaceEntry::new(Rc::from("")),
+        };
         let main = namespaces.insert(MAIN_NAME);
         namespaces.get_mut(main).members.reserve_exact(sockets);
         namespaces
@@ -52,41 +100,137 @@ impl Namespaces {
         if name == MAIN_NAME { Some(NamespaceId::MAIN) } else { self.by_name.get(name).copied() }
     }
 
-    pub(crate) fn find_or_insert(&mut self, name: &str) -> NamespaceId {
-        self.find(name).unwrap_or_else(|| self.insert(name))
+    pub(crate) fn insert(&mut self, name: &str) -> NamespaceId {
+        let name: Rc<str> = Rc::from(name);
+        let id = self.add(NamespaceEntry::new(Rc::clone(&name)));
+        self.by_name.insert(name, id);
+        id
     }
 
-    fn insert(&mut self, name: &str) -> NamespaceId {
-        let id = NamespaceId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        let name: Rc<str> = Rc::from(name);
-        self.by_name.insert(Rc::clone(&name), id);
-        self.entries.push(NamespaceEntry {
+    /// A parent is found by no name; the one it has is the reference's.
+    pub(crate) fn insert_parent(&mut self, matcher: Matcher) -> NamespaceId {
+        let name = format!("{PARENT_PREFIX}{}", self.parents.len());
+        let mut entry = NamespaceEntry::new(name.into());
+        entry.kind = Kind::Parent { matcher, children: Vec::new() };
+        let id = self.add(entry);
+        self.parents.push(id);
+        id
+    }
+
+    /// A child has what handlers its parent has at this moment.
+    pub(crate) fn insert_child(&mut self, parent: NamespaceId, name: &str) -> NamespaceId {
+        let id = self.insert(name);
+        let entry = self.get_mut(parent);
+        if let Kind::Parent { children, .. } = &mut entry.kind {
+            children.push(id);
+        }
+        let (handlers, hears_outgoing) = (entry.handlers.clone(), entry.hears_outgoing);
+        let child = self.get_mut(id);
+        child.handlers = handlers;
+        child.hears_outgoing = hears_outgoing;
+        child.kind = Kind::Child { parent };
+        self.children_len += 1;
+        id
+    }
+
+    /// Takes out a child without sockets.
+    pub(crate) fn remove_if_empty_child(&mut self, id: NamespaceId) -> Option<NamespaceEntry> {
+        let entry = self.entries.get(id.0).filter(|entry| entry.sockets_len == 0)?;
+        let Kind::Child { parent } = entry.kind else { return None };
+        if let Kind::Parent { children, .. } = &mut self.get_mut(parent).kind {
+            children.retain(|&child| child != id);
+        }
+        let entry = self.entries.remove(id.0)?;
+        self.by_name.remove(&entry.name);
+        self.children_len -= 1;
+        Some(entry)
+    }
+
+    pub(crate) fn contains(&self, id: NamespaceId) -> bool {
+        self.entries.contains(id.0)
+    }
+
+    pub(crate) fn get(&self, id: NamespaceId) -> &NamespaceEntry {
+        self.entries.get(id.0).unwrap_or(&self.nowhere)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: NamespaceId) -> &mut NamespaceEntry {
+        self.entries.get_mut(id.0).unwrap_or(&mut self.nowhere)
+    }
+
+    /// Those that clients may join, in the order in which they were declared or made.
+    pub(crate) fn names(&self) -> Vec<Rc<str>> {
+        let mut entries: Vec<_> = self.entries.iter().map(|(_, entry)| entry).collect();
+        entries.retain(|entry| !matches!(entry.kind, Kind::Parent { .. }));
+        entries.sort_unstable_by_key(|entry| entry.declared);
+        entries.into_iter().map(|entry| Rc::clone(&entry.name)).collect()
+    }
+
+    pub(crate) fn has_parents(&self) -> bool {
+        !self.parents.is_empty()
+    }
+
+    /// How many children all parents have.
+    pub(crate) fn children_len(&self) -> usize {
+        self.children_len
+    }
+
+    pub(crate) fn parent(&self, index: usize) -> Option<NamespaceId> {
+        self.parents.get(index).copied()
+    }
+
+    pub(crate) fn matcher(&self, index: usize) -> Option<&Matcher> {
+        match &self.get(self.parent(index)?).kind {
+            Kind::Parent { matcher, .. } => Some(matcher),
+            _ => None,
+        }
+    }
+
+    /// The parent of this name, which only the host may use.
+    pub(crate) fn parent_by_name(&self, name: &str) -> Option<NamespaceId> {
+        let index: usize = name.strip_prefix(PARENT_PREFIX)?.parse().ok()?;
+        self.parent(index).filter(|&parent| *self.get(parent).name == *name)
+    }
+
+    /// The first parent whose pattern fits; closures aren't asked.
+    pub(crate) fn parent_by_pattern(&self, name: &str) -> Option<NamespaceId> {
+        self.parents.iter().copied().find(|&parent| match &self.get(parent).kind {
+            Kind::Parent { matcher: Matcher::Pattern(pattern), .. } => pattern.is_match(name),
+            _ => false,
+        })
+    }
+
+    fn add(&mut self, mut entry: NamespaceEntry) -> NamespaceId {
+        self.declared += 1;
+        entry.declared = self.declared;
+        NamespaceId(self.entries.insert(entry))
+    }
+}
+
+impl NamespaceEntry {
+    fn new(name: Rc<str>) -> Self {
+        Self {
             name,
             members: Vec::new(),
             rooms: Rooms::default(),
             handlers: Handlers::default(),
             adapter: Box::new(LocalAdapter),
             next_ack: 0,
-        });
-        id
+            sockets_len: 0,
+            hears_outgoing: false,
+            kind: Kind::Named,
+            declared: 0,
+        }
     }
 
-    /// Ids are never reused and come from here alone.
-    pub(crate) fn get(&self, id: NamespaceId) -> &NamespaceEntry {
-        &self.entries[id.index()]
+    /// The namespaces that a parent stands for; `None` if it is none.
+    pub(crate) fn children(&self) -> Option<&[NamespaceId]> {
+        match &self.kind {
+            Kind::Parent { children, .. } => Some(children),
+            _ => None,
+        }
     }
 
-    pub(crate) fn get_mut(&mut self, id: NamespaceId) -> &mut NamespaceEntry {
-        &mut self.entries[id.index()]
-    }
-
-    /// In the order in which they were declared.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &NamespaceEntry> {
-        self.entries.iter()
-    }
-}
-
-impl NamespaceEntry {
     /// Adds a member and returns where it stands.
     pub(crate) fn add(&mut self, member: Member) -> u32 {
         self.members.push(member);
@@ -106,3 +250,5 @@ impl NamespaceEntry {
 }
 
 const MAIN_NAME: &str = "/";
+/// Parents are called `/_0`, `/_1` and so on.
+const PARENT_PREFIX: &str = "/_";

@@ -7,23 +7,34 @@
 use std::rc::Rc;
 
 use super::Hub;
-use super::handler::{List, guard};
+use super::ack::AckCallback;
+use super::deferred::Course;
+use super::dynamic::Wish;
+use super::handler::{List, Refusal, guard};
+use super::namespaces::NamespaceId;
 use super::rooms::SocketKey;
 use crate::engineio::DisconnectReason;
 use crate::slots::SessionKey;
 
 /// What waits until no closure of the host's runs any more.
-#[derive(Debug)]
 pub(crate) enum Aftermath {
     /// A socket's end was asked for too deep.
     Close(SocketKey, DisconnectReason),
+    /// A deferred middleware has decided about a client.
+    Decided(Course, Result<(), Refusal>),
+    /// A dynamic namespace has decided about a name.
+    Wished(Wish, bool),
+    /// A namespace was made too deep.
+    NewNamespace(NamespaceId),
+    /// An event that asks was not sent, too deep.
+    NotSent(SocketKey, AckCallback),
     /// A socket has left; the closures that saw it leave may still ask for its id and data.
-    Free(SocketKey),
+    Free(SessionKey, SocketKey),
 }
 
 impl Aftermath {
     pub(super) fn frees(&self) -> bool {
-        matches!(self, Self::Free(_))
+        matches!(self, Self::Free(..))
     }
 }
 
@@ -46,12 +57,30 @@ impl Hub {
         finished
     }
 
+    /// Handles a message: whatever it ends is kept until all its closures have run.
+    pub(super) fn handle_at_bottom(self: &Rc<Self>, handle: impl FnOnce()) {
+        let was_busy = self.busy.replace(true);
+        handle();
+        self.busy.set(was_busy);
+        self.settle();
+    }
+
     /// Lets go of handlers that have run. If they were taken back meanwhile they end here, and
     /// what they hold may run the host's code.
-    pub(super) fn let_go<T>(self: &Rc<Self>, session: SessionKey, list: List<T>) {
-        if list.is_last() {
-            self.run(session, || drop(list));
+    pub(super) fn let_go<T, const N: usize>(
+        self: &Rc<Self>,
+        session: SessionKey,
+        lists: [List<T>; N],
+    ) {
+        if lists.iter().any(List::is_last) {
+            self.run(session, || drop(lists));
         }
+    }
+
+    /// Does something when no closure of the host's runs any more: at once if none does.
+    pub(super) fn postpone(self: &Rc<Self>, what: Aftermath) {
+        self.state.borrow_mut().aftermath.push_back(what);
+        self.settle();
     }
 
     pub(super) fn is_too_deep(&self) -> bool {
@@ -60,10 +89,14 @@ impl Hub {
 
     /// Frees a socket that has left, now or when those who saw it leave are done.
     pub(super) fn free_socket(self: &Rc<Self>, session: SessionKey, key: SocketKey) {
-        if self.depth.get() > 0 {
-            self.state.borrow_mut().aftermath.push_back(Aftermath::Free(key));
+        if self.depth.get() > 0 || self.busy.get() {
+            self.state.borrow_mut().aftermath.push_back(Aftermath::Free(session, key));
             return;
         }
+        self.free(session, key);
+    }
+
+    fn free(self: &Rc<Self>, session: SessionKey, key: SocketKey) {
         let removed = self.state.borrow_mut().sockets.remove(key);
         // The host's data and handlers may run the host's code when they are dropped.
         if removed.as_ref().is_some_and(|entry| entry.extras.is_some()) {
@@ -83,28 +116,23 @@ impl Hub {
 
     /// Does what has waited, and what comes of doing it, one after the other and not nested.
     fn settle(self: &Rc<Self>) {
-        if self.depth.get() > 0 || self.state.borrow().aftermath.is_empty() {
+        if self.depth.get() > 0 || self.busy.get() || self.state.borrow().aftermath.is_empty() {
             return;
         }
-        if self.settling.replace(true) {
-            return;
-        }
+        self.busy.set(true);
         loop {
             let next = self.state.borrow_mut().aftermath.pop_front();
+            let Some(next) = next else { break };
             match next {
-                Some(Aftermath::Close(key, reason)) => self.close_socket(key, reason),
-                Some(Aftermath::Free(key)) => self.free(key),
-                None => break,
+                Aftermath::Close(key, reason) => self.close_socket(key, reason),
+                Aftermath::Decided(course, verdict) => self.handle_decision(course, verdict),
+                Aftermath::Wished(wish, allowed) => self.handle_wish(wish, allowed),
+                Aftermath::NewNamespace(id) => self.tell_new_namespace(id),
+                Aftermath::NotSent(key, callback) => self.tell_not_sent(key, callback),
+                Aftermath::Free(session, key) => self.free(session, key),
             }
         }
-        self.settling.set(false);
-    }
-
-    fn free(self: &Rc<Self>, key: SocketKey) {
-        let session = self.state.borrow().sockets.get(key).map(|entry| entry.session);
-        if let Some(session) = session {
-            self.free_socket(session, key);
-        }
+        self.busy.set(false);
     }
 }
 

@@ -66,7 +66,7 @@ impl<'a> Socket<'a> {
 
     /// Its namespace.
     pub fn namespace(self) -> Namespace<'a> {
-        let id = self.read(|entry| entry.namespace).unwrap_or(super::NamespaceId::MAIN);
+        let id = self.read(|entry| entry.namespace).unwrap_or(super::NamespaceId::NOWHERE);
         Namespace::new(self.hub, id)
     }
 
@@ -281,7 +281,13 @@ impl Hub {
     fn disconnect_socket(self: &Rc<Self>, key: SocketKey) {
         let Some((namespace, session)) = self.address(key) else { return };
         let message = self.format.encode_disconnect(&namespace);
-        self.state.borrow_mut().outboxes.push(session, &message, Lane::Soon);
+        {
+            let state = &mut *self.state.borrow_mut();
+            state.outboxes.push(session, &message, Lane::Soon);
+            if let Some(client) = state.clients.get_mut(session) {
+                client.left_in_tick = state.outboxes.tick();
+            }
+        }
         self.close_socket(key, DisconnectReason::ServerNamespaceDisconnect);
     }
 

@@ -154,7 +154,7 @@ fn an_event_that_is_handled_still_reaches_handlers_that_were_taken_back_by_it() 
 #[test]
 fn a_socket_that_has_left_is_known_to_the_handlers_that_saw_it_leave() {
     let (mut world, log) = world();
-    let (own, all) = (log.clone(), log.clone());
+    let (own, all, after) = (log.clone(), log.clone(), log.clone());
     world
         .server
         .of("/chat")
@@ -180,11 +180,11 @@ fn a_socket_that_has_left_is_known_to_the_handlers_that_saw_it_leave() {
             let reached = socket.broadcast().emit("left", &id).queued;
             all.tell(format!("reached {reached}"));
         })
-        .on("leave", log.teller("never, for it takes a number"));
+        .on_raw("leave", move |socket, _, _| after.tell(format!("{}", socket.id().as_str().len())));
     let client = world.join();
     world.say(client, "0/chat,");
     world.say(client, "2/chat,[\"leave\"]");
-    assert_eq!(log.take(), ["server namespace disconnect: 1", "0", "reached 0"]);
+    assert_eq!(log.take(), ["server namespace disconnect: 1", "0", "reached 0", "20"]);
     let unknown: SocketId = "AAAAAAAAAAAAAAAAAAAA".parse().unwrap();
     assert!(world.server.of("/chat").socket(&unknown).is_none());
     assert_eq!(world.server.io().sockets_len(), 1);

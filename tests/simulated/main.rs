@@ -1,7 +1,12 @@
 //! The whole server on a simulated network and clock: what a turn must not do, whoever the peers
 //! are. Each test is named after what once went wrong.
 
+mod deferred;
+mod dynamic;
+mod events;
 mod handlers;
+mod nesting;
+mod volatile;
 
 use std::cell::Cell;
 use std::rc::Rc;
