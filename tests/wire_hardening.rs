@@ -8,7 +8,7 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{ErrorKind, Read as _, Write};
 use std::time::{Duration, Instant};
 
 use common::{
@@ -438,14 +438,16 @@ fn a_slow_consumer_over_the_hard_limit_is_cut_off_at_once() {
         config.outgoing.hard_bytes_max = 500_000;
         config.outgoing.soft_bytes_max = 400_000;
     });
-    let slow = joined_slowly(&server);
+    let mut slow = joined_slowly(&server);
     let line = broadcast_until_told(&server, &told, 2_000);
     assert_eq!(line, "slow_consumer_hard forced close");
+    // The system doesn't keep for it what the server threw away.
+    let end = slow.wire.stream.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+    assert_eq!(end, Err(ErrorKind::ConnectionReset));
     let (closed, queued) = server.ask(|io| {
         (io.engine_counters().closed(DisconnectReason::SlowConsumerHard), io.queued_bytes())
     });
     assert_eq!((closed, queued), (1, 0));
-    drop(slow);
     expect_service(&server);
 }
 

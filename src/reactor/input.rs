@@ -103,13 +103,22 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
                 // A WebSocket has a deadline only while something is queued for it.
                 (Ending::Open, None) if connection.queue.is_empty() => {}
                 (Ending::Open | Ending::Handshake, _) => {
-                    self.destroy(key);
+                    self.end_late(key);
                     return Some((key, Inbound::Lost(Lost::Timeout)));
                 }
-                _ => self.destroy(key),
+                _ => self.end_late(key),
             }
         }
         None
+    }
+
+    /// Time is up: for a peer that has taken all, or for one that is behind.
+    fn end_late(&mut self, key: ConnectionKey) {
+        if self.connection(key).is_some_and(|connection| connection.queue.is_empty()) {
+            self.destroy(key);
+        } else {
+            self.abort(key);
+        }
     }
 
     /// The peer has ended its direction: what is queued for it still goes out.

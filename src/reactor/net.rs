@@ -124,6 +124,13 @@ pub trait Net {
     /// Ends our direction of the stream; the peer's may go on.
     fn shutdown(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
 
+    /// Has the close that follows throw away what the peer has not taken, and reset the connection:
+    /// the system would keep it, megabytes for each peer that reads nothing, as long as it hopes. A
+    /// network that keeps nothing need do nothing.
+    fn discard(&mut self, stream: &mut Self::Stream) {
+        let _ = stream;
+    }
+
     /// Takes the stream off the registry and closes it.
     fn close(&mut self, stream: Self::Stream);
 

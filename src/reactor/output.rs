@@ -317,6 +317,17 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         }
     }
 
+    /// As [`Reactor::destroy`], for a peer that is behind: what it has not taken is thrown away
+    /// here and in the system, and it is told by a reset.
+    pub(crate) fn abort(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.get_mut(key.cast())
+            && connection.ending != Ending::Dead
+        {
+            self.net.discard(&mut connection.stream);
+        }
+        self.destroy(key);
+    }
+
     /// Frees what has ended, once a turn: within the turn every key still finds its connection.
     pub(crate) fn reap(&mut self) {
         for index in 0..self.dead.len() {

@@ -231,6 +231,13 @@ impl Net for SystemNet {
         }
     }
 
+    fn discard(&mut self, stream: &mut SystemStream) {
+        // A Unix socket keeps nothing once both ends are closed.
+        if let Stream::Tcp(stream) = &stream.0 {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
     fn close(&mut self, stream: SystemStream) {
         // Closing the last descriptor takes it off the epoll set: no call of its own is needed.
         drop(stream);
@@ -307,6 +314,18 @@ mod tests {
             assert_eq!(SockRef::from(stream).send_buffer_size().unwrap(), 200_000);
             assert_eq!(SockRef::from(stream).recv_buffer_size().unwrap(), 100_000);
         }
+    }
+
+    #[test]
+    fn what_is_discarded_never_arrives() {
+        let (mut net, mut stream, mut client) = connect(&ReactorConfig::default());
+        net.register(&mut stream, 7).unwrap();
+        let bytes = vec![0; 1 << 20];
+        while net.write(&mut stream, &[IoSlice::new(&bytes)]).is_ok() {}
+        net.discard(&mut stream);
+        net.close(stream);
+        let end = client.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+        assert_eq!(end, Err(io::ErrorKind::ConnectionReset));
     }
 
     #[test]

@@ -127,9 +127,10 @@ impl<N: Net> Server<N> {
             connection
         };
         self.drain_outputs();
-        // Nothing more will be read by this peer: a close frame would wait behind the rest.
+        // Nothing more will be read by this peer: a close frame would wait behind the rest, and the
+        // system would keep the rest for it.
         if let Some(connection) = connection {
-            self.reactor.destroy(connection);
+            self.reactor.abort(connection);
         }
     }
 }
