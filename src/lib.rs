@@ -99,6 +99,7 @@
 mod admission;
 mod app;
 mod bare;
+mod client_files;
 pub mod config;
 mod counters;
 mod deadlines;
@@ -120,6 +121,7 @@ mod websocket;
 pub use admission::{ConnectionError, Decision};
 pub use app::{HttpApp, Responder};
 pub use bare::{EngineApp, Session, SessionId, SessionMessage};
+pub use client_files::ClientFiles;
 pub use counters::{ReactorCounters, SocketCounters};
 pub use deadlines::Now;
 pub use endpoint::{WebSocket, WebSocketEvent};

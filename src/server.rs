@@ -26,6 +26,7 @@ pub use builder::Builder;
 use crate::admission::{Admission, ErrorHandler};
 use crate::app::App;
 use crate::bare::Bare;
+use crate::client_files::ClientFiles;
 use crate::config::{Config, OutgoingLimits, TurnBudget};
 use crate::deadlines::{DeadlineId, Now};
 use crate::endpoint::{EndpointId, Endpoints};
@@ -63,6 +64,7 @@ pub struct Server<N: Net = SystemNet> {
     hub: Rc<Hub>,
     app: App,
     bare: Bare,
+    client_files: Option<ClientFiles>,
     endpoints: Endpoints,
     admission: Option<Admission>,
     admissions: HashMap<ConnectionKey, PendingAdmission>,
@@ -286,6 +288,7 @@ impl<N: Net> Server<N> {
             hub,
             app: App::new(),
             bare: Bare::default(),
+            client_files: None,
             endpoints: Endpoints::default(),
             admission: None,
             admissions: HashMap::new(),

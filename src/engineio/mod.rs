@@ -29,7 +29,6 @@ use crate::outbox::Outboxes;
 use crate::slots::{ConnectionKey, SessionKey, Slots};
 
 mod closing;
-mod compression;
 mod context;
 mod cors;
 mod counters;
@@ -343,7 +342,7 @@ impl Engine {
         cors::headers(cors, cors::reflected_origin(Some(cors), request).as_deref())
     }
 
-    fn with_cors(&self, request: &Request, response: Response) -> Response {
+    pub(crate) fn with_cors(&self, request: &Request, response: Response) -> Response {
         let cors = self.shared.config.cors.as_ref();
         cors::apply(response, cors, cors::reflected_origin(cors, request).as_deref())
     }

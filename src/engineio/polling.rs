@@ -10,11 +10,11 @@
 //! < 40{"sid":"..."} 1e 2
 //! ```
 
-use super::compression::ContentCoding;
 use super::context::Shared;
 use super::cors;
 use super::jsonp;
 use crate::config::EngineConfig;
+use crate::http::coding::ContentCoding;
 use crate::http::{Request, Response};
 use crate::message::{Form, Message, SEPARATOR, push_binary_packet, push_counted};
 use crate::slots::ConnectionKey;
@@ -83,9 +83,13 @@ impl Asker {
         let origin = cors::reflected_origin(config.cors.as_ref(), request);
         let jsonp = jsonp::callback(request);
         let has_extras = origin.is_some() || jsonp.is_some();
+        let codings: &[_] = match config.compression_bytes_min {
+            Some(_) => &[ContentCoding::Gzip, ContentCoding::Deflate],
+            None => &[],
+        };
         Self {
             connection,
-            coding: ContentCoding::negotiate(request, config),
+            coding: ContentCoding::negotiate(request, codings),
             client,
             extras: has_extras.then(|| Box::new(Extras { origin, jsonp })),
         }

@@ -44,6 +44,12 @@ impl Engine {
         self.config().transports != Transports::None && path.starts_with(&*self.path)
     }
 
+    /// What follows Engine.IO's path in a path, without the slash between them.
+    pub(crate) fn name_of<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let own = self.config().path.trim_end_matches('/');
+        path.strip_prefix(own)?.strip_prefix('/')
+    }
+
     /// Judges a request whose path matches.
     pub(crate) fn route(&self, request: &Request) -> Result<Route, Rejection> {
         let config = self.config();

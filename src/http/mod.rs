@@ -21,6 +21,7 @@
 //! that read one message differently are how requests are smuggled.
 
 pub(crate) mod chunked;
+pub(crate) mod coding;
 pub(crate) mod decoder;
 pub(crate) mod files;
 pub(crate) mod framing;

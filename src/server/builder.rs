@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Server, system_clock};
+use crate::client_files::ClientFiles;
 use crate::config::{Config, Cors, Transports};
 use crate::entropy::SystemEntropy;
 use crate::reactor::{SystemListener, SystemNet};
@@ -39,6 +40,7 @@ pub struct Builder {
     addresses: Vec<SocketAddr>,
     unix_paths: Vec<PathBuf>,
     parser: Option<ChosenParser>,
+    client_files: Option<ClientFiles>,
 }
 
 /// A parser, which can't tell what it is.
@@ -110,6 +112,13 @@ impl Builder {
         self
     }
 
+    /// Serves the JavaScript client's own files under Engine.IO's path; none by default. See
+    /// [`ClientFiles`].
+    pub fn client_files(mut self, files: ClientFiles) -> Self {
+        self.client_files = Some(files);
+        self
+    }
+
     /// Adds an address to listen on; a name is looked up here, which may block. Of a name that
     /// means several, all are taken; with port 0 one only, IPv4 before IPv6, since each would get
     /// a port of its own.
@@ -140,7 +149,7 @@ impl Builder {
     /// Binds the addresses added before and makes the server. Fails with what binding one of them
     /// failed with, or where epoll can't be had.
     pub fn build(self) -> io::Result<Server> {
-        let Self { config, addresses, unix_paths, parser } = self;
+        let Self { config, addresses, unix_paths, parser, client_files } = self;
         let mut listeners = bind_all(&addresses, &config)?;
         let addresses = listeners.iter().filter_map(SystemListener::local_address).collect();
         for path in unix_paths {
@@ -155,6 +164,7 @@ impl Builder {
         if let Some(ChosenParser(parser)) = parser {
             server.set_boxed_parser(parser);
         }
+        server.client_files = client_files;
         Ok(server)
     }
 }

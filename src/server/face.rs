@@ -10,6 +10,7 @@ use super::{Closing, Server};
 use crate::admission::{ConnectionError, Decision};
 use crate::app::HttpApp;
 use crate::bare::{EngineApp, Session, SessionId};
+use crate::client_files::ClientFiles;
 use crate::counters::ReactorCounters;
 use crate::endpoint::{WebSocket, WebSocketEvent};
 use crate::handle::Handle;
@@ -125,6 +126,12 @@ impl<N: Net> Server<N> {
     /// ```
     pub fn on_connection_error(&mut self, handler: impl Fn(&Request, &ConnectionError) + 'static) {
         self.error_handler = Some(Rc::new(handler));
+    }
+
+    /// Serves the JavaScript client's own files, or serves them no longer; see
+    /// [`Builder::client_files`](crate::Builder::client_files).
+    pub fn serve_client(&mut self, files: Option<ClientFiles>) {
+        self.client_files = files;
     }
 
     /// What other threads hold to run closures in this server's loop; see [`Handle`].

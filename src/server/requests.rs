@@ -4,7 +4,7 @@ use super::{Owner, Server};
 use crate::admission::{ConnectionError, Decision};
 use crate::endpoint::WebSocketEvent;
 use crate::engineio::{PostStart, Rejection, Route, Transport};
-use crate::http::{Request, Response, Status};
+use crate::http::{Method, Request, Response, Status};
 use crate::message::Form;
 use crate::reactor::net::Net;
 use crate::slots::{ConnectionKey, SessionKey};
@@ -24,7 +24,7 @@ impl<N: Net> Server<N> {
     /// The head of a request with a body to come.
     pub(super) fn handle_head(&mut self, key: ConnectionKey, request: Request) {
         let mut bytes_max = self.body_bytes_max;
-        if self.engine_matches(&request) {
+        if self.engine_matches(&request) && self.client_file(&request).is_none() {
             let route = self.hub.state.borrow().engine.route(&request);
             match route {
                 Ok(Route::Post(session)) => match self.start_post(key, session, &request) {
@@ -65,6 +65,8 @@ impl<N: Net> Server<N> {
         self.turn.messages += 1;
         if let Owner::Post(session) = self.reactor.owner(key) {
             self.begin_post(key, session, request);
+        } else if let Some(file) = self.client_file(&request) {
+            self.serve_client_file(key, file, &request);
         } else if self.engine_matches(&request) {
             self.handle_engine_request(key, request);
         } else if request.is_websocket_upgrade()
@@ -94,6 +96,32 @@ impl<N: Net> Server<N> {
             _ => self.reactor.respond(self.now.monotonic, key, Response::from(status)),
         }
         self.drain_outputs();
+    }
+
+    /// The name of the client's file that a request asks for, if it is served. An upgrade is
+    /// Engine.IO's wherever it points.
+    fn client_file(&self, request: &Request) -> Option<&'static str> {
+        let files = self.client_files.as_ref()?;
+        let name = self
+            .hub
+            .state
+            .borrow()
+            .engine
+            .name_of(request.path())
+            .and_then(|name| files.name(name))?;
+        (!request.is_websocket_upgrade()).then_some(name)
+    }
+
+    /// Cross-origin requests are answered as Engine.IO's own are.
+    fn serve_client_file(&mut self, key: ConnectionKey, name: &str, request: &Request) {
+        let Some(files) = &self.client_files else { return };
+        let engine = &self.hub.state.borrow().engine;
+        let response = if request.method() == Method::Options && engine.config().cors.is_some() {
+            engine.preflight(request)
+        } else {
+            engine.with_cors(request, files.respond(name, request))
+        };
+        self.reactor.respond(self.now.monotonic, key, response);
     }
 
     fn handle_engine_request(&mut self, key: ConnectionKey, request: Request) {

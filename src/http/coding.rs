@@ -1,15 +1,15 @@
-//! Compressed answers to polling requests: which coding the client takes, and the coding itself.
+//! Content codings: which of ours a client likes best, and the codings themselves.
 //!
 //! It isn't `permessage-deflate`, the compression of WebSocket messages, which isn't negotiated.
+//! What is worth coding, and how long a coded body is kept, is decided elsewhere.
 //!
 //! ```text
 //! > Accept-Encoding: gzip, deflate, br        < Content-Encoding: gzip
 //! ```
 
-use crate::config::EngineConfig;
-use crate::http::Request;
+use super::request::Request;
 
-/// How the body of a polling answer may be coded.
+/// How the body of an answer may be coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentCoding {
     /// As it is.
@@ -18,19 +18,22 @@ pub(crate) enum ContentCoding {
     Gzip,
     /// The format of RFC 1950, which HTTP calls `deflate`.
     Deflate,
+    /// RFC 7932.
+    Brotli,
 }
 
 impl ContentCoding {
-    /// What the client likes best of what we have (RFC 9110, section 12.5.3): the highest quality
-    /// first, a coding that is named before one that `*` stands for, then the client's order.
-    pub(crate) fn negotiate(request: &Request, config: &EngineConfig) -> Self {
-        if !cfg!(feature = "compression") || config.compression_bytes_min.is_none() {
+    /// What the client likes best of these (RFC 9110, section 12.5.3): the highest quality first, a
+    /// coding that is named before one that `*` stands for, then the client's order. Without the
+    /// `compression` feature nothing is coded.
+    pub(crate) fn negotiate(request: &Request, codings: &[Self]) -> Self {
+        if !cfg!(feature = "compression") {
             return Self::Identity;
         }
         let Some(accepted) = request.header("accept-encoding") else { return Self::Identity };
-        [Self::Gzip, Self::Deflate]
-            .into_iter()
-            .filter_map(|coding| Some((coding.rank(accepted)?, coding)))
+        codings
+            .iter()
+            .filter_map(|coding| Some((coding.rank(accepted)?, *coding)))
             // The first of equals wins: `min_by` would too, but the rank is better when greater.
             .reduce(|best, other| if other.0 > best.0 { other } else { best })
             .map_or(Self::Identity, |(_, coding)| coding)
@@ -41,6 +44,7 @@ impl ContentCoding {
             Self::Identity => "identity",
             Self::Gzip => "gzip",
             Self::Deflate => "deflate",
+            Self::Brotli => "br",
         }
     }
 
@@ -63,6 +67,12 @@ impl ContentCoding {
                 let mut encoder = ZlibEncoder::new(out, Compression::default());
                 encoder.write_all(body).ok()?;
                 encoder.finish().ok()
+            }
+            Self::Brotli => {
+                let mut encoder =
+                    brotli::CompressorWriter::new(out, 4_096, BROTLI_QUALITY, BROTLI_WINDOW_BITS);
+                encoder.write_all(body).ok()?;
+                Some(encoder.into_inner())
             }
         }
     }
@@ -106,13 +116,20 @@ fn quality(parameter: &str) -> Option<u16> {
     Some(digits.fold(0, |sum, digit| sum * 10 + u16::from(digit.saturating_sub(b'0').min(9))))
 }
 
+/// Far smaller than gzip's best in about the time of its default.
+#[cfg(feature = "compression")]
+const BROTLI_QUALITY: u32 = 5;
+/// A window of 4 MiB, larger than any file that is coded.
+#[cfg(feature = "compression")]
+const BROTLI_WINDOW_BITS: u32 = 22;
+
 #[cfg(all(test, feature = "compression"))]
 mod tests {
     use super::*;
 
     fn negotiate(accepted: &str) -> ContentCoding {
         let request = Request::for_tests("GET", "/", &[("Accept-Encoding", accepted)], "");
-        ContentCoding::negotiate(&request, &EngineConfig::default())
+        ContentCoding::negotiate(&request, &[ContentCoding::Gzip, ContentCoding::Deflate])
     }
 
     #[test]
@@ -134,13 +151,21 @@ mod tests {
     fn a_coded_body_comes_back() {
         use std::io::Read as _;
         let body = b"42[\"chat\"]\x1e".repeat(200);
-        let coded = ContentCoding::Gzip.encode(&body).unwrap();
-        let mut back = Vec::new();
-        flate2::read::GzDecoder::new(&coded[..]).read_to_end(&mut back).unwrap();
-        assert_eq!(back, body);
-        let coded = ContentCoding::Deflate.encode(&body).unwrap();
-        let mut back = Vec::new();
-        flate2::read::ZlibDecoder::new(&coded[..]).read_to_end(&mut back).unwrap();
-        assert_eq!(back, body);
+        for coding in [ContentCoding::Gzip, ContentCoding::Deflate, ContentCoding::Brotli] {
+            let coded = coding.encode(&body).unwrap();
+            assert!(coded.len() < body.len() / 10, "{coding:?}");
+            let mut back = Vec::new();
+            match coding {
+                ContentCoding::Gzip => {
+                    flate2::read::GzDecoder::new(&coded[..]).read_to_end(&mut back)
+                }
+                ContentCoding::Deflate => {
+                    flate2::read::ZlibDecoder::new(&coded[..]).read_to_end(&mut back)
+                }
+                _ => brotli::Decompressor::new(&coded[..], 4_096).read_to_end(&mut back),
+            }
+            .unwrap();
+            assert_eq!(back, body);
+        }
     }
 }
