@@ -1,20 +1,31 @@
-//! Engine.IO without Socket.IO: sessions that carry the host's own messages.
+//! Engine.IO as the host sees it: what happens to sessions, and hooks into their making.
+//!
+//! With a message handler the sessions are the host's own, and there is no Socket.IO. Everything
+//! else here works with Socket.IO on top as well, and costs nothing where it isn't declared.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use crate::engineio::{Close, DisconnectReason, Incoming, Protocol, Sid, Transport};
-use crate::http::Request;
-use crate::message::Message;
-use crate::outbox::{Delivery, Lane};
+use crate::engineio::{DisconnectReason, Incoming, Protocol, RawPacket};
+use crate::http::{Headers, Request};
 use crate::slots::SessionKey;
-use crate::socketio::Hub;
+use crate::socketio::{Hub, Session};
 
-/// The host's handlers for bare sessions.
+/// The host's handlers and hooks.
 #[derive(Default)]
 pub(crate) struct Bare {
     handlers: RefCell<Handlers>,
+    watched: Cell<Watched>,
+}
+
+/// What has a handler, as far as it is asked often.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Watched {
+    /// Packets, heartbeats or the begin of upgrades.
+    pub(crate) packets: bool,
+    pub(crate) headers: bool,
+    pub(crate) drains: bool,
 }
 
 #[derive(Clone, Default)]
@@ -22,16 +33,29 @@ struct Handlers {
     open: Option<OpenHandler>,
     message: Option<MessageHandler>,
     close: Option<CloseHandler>,
+    packet: Option<PacketHandler>,
+    heartbeat: Option<SessionHandler>,
+    upgrading: Option<SessionHandler>,
+    upgrade: Option<SessionHandler>,
+    drain: Option<SessionHandler>,
+    initial_headers: Option<HeadersHook>,
+    headers: Option<HeadersHook>,
+    generate_id: Option<IdGenerator>,
 }
 
 type OpenHandler = Rc<dyn Fn(Session<'_>, &Request)>;
 type MessageHandler = Rc<dyn Fn(Session<'_>, SessionMessage<'_>)>;
 type CloseHandler = Rc<dyn Fn(Session<'_>, DisconnectReason)>;
+type PacketHandler = Rc<dyn Fn(Session<'_>, SessionPacket<'_>)>;
+type SessionHandler = Rc<dyn Fn(Session<'_>)>;
+type HeadersHook = Rc<dyn Fn(&Request, &mut Headers<'_>)>;
+type IdGenerator = Rc<dyn Fn(&Request) -> Result<String, String>>;
 
-/// Where handlers for bare Engine.IO sessions are declared; see
-/// [`Server::engine`](crate::Server::engine).
+/// Where handlers for Engine.IO sessions are declared; see
+/// [`Server::engine`](crate::Server::engine). A second declaration replaces the first.
 ///
-/// A server with a message handler here serves Engine.IO and no Socket.IO.
+/// A server with a message handler here serves Engine.IO and no Socket.IO; all other handlers and
+/// hooks work with both. One that panics is counted and costs the session it ran for.
 ///
 /// ```
 /// use throng::{Server, SessionMessage};
@@ -49,46 +73,6 @@ type CloseHandler = Rc<dyn Fn(Session<'_>, DisconnectReason)>;
 pub struct EngineApp<'a> {
     bare: &'a Bare,
 }
-
-/// One bare session, as a handler sees it: `Copy`, valid while the call lasts.
-///
-/// ```
-/// use throng::Server;
-///
-/// let server = Server::builder().bind("127.0.0.1:0")?;
-/// server.engine().on_message(|_, _| {}).on_open(|session, request| {
-///     println!("{:?} by {:?} from {:?}", session.sid(), session.transport(), request.peer());
-///     session.send_text("welcome");
-/// });
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy)]
-pub struct Session<'a> {
-    hub: &'a Rc<Hub>,
-    key: SessionKey,
-}
-
-/// Names a session between calls, for [`Server::session`](crate::Server::session).
-///
-/// Kept for too long it finds nothing, never another session. It isn't the `sid` of the wire.
-///
-/// ```
-/// use std::{cell::RefCell, rc::Rc};
-/// use throng::Server;
-///
-/// let server = Server::builder().bind("127.0.0.1:0")?;
-/// let open = Rc::new(RefCell::new(Vec::new()));
-/// let opened = Rc::clone(&open);
-/// server.engine().on_message(|_, _| {}).on_open(move |session, _| {
-///     opened.borrow_mut().push(session.id());
-/// });
-/// for session in open.borrow().iter().filter_map(|&id| server.session(id)) {
-///     session.send_text("tick");
-/// }
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SessionId(SessionKey);
 
 /// A message of a client (Engine.IO protocol v4, "Message"), with the POST that carried it if it
 /// came by polling.
@@ -122,84 +106,151 @@ pub enum SessionMessage<'a> {
     },
 }
 
+/// A packet of a client as it came, its type first (Engine.IO protocol v4, "Packet encoding"),
+/// before it is looked at: what it says may be nonsense.
+///
+/// ```
+/// use throng::SessionPacket;
+///
+/// fn is_pong(packet: SessionPacket<'_>) -> bool {
+///     matches!(packet, SessionPacket::Text("3"))
+/// }
+/// assert!(!is_pong(SessionPacket::Text("42[\"chat\"]")));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionPacket<'a> {
+    /// The text of a WebSocket frame or of one packet of a POST.
+    Text(&'a str),
+    /// The bytes of a binary frame: a message, in Engine.IO 3 with its type (`4`) before it.
+    Binary(&'a [u8]),
+}
+
 impl EngineApp<'_> {
     /// Runs when a session has opened, with the request that opened it.
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_open(self, handler: impl Fn(Session<'_>, &Request) + 'static) -> Self {
-        let replaced = self.bare.handlers.borrow_mut().open.replace(Rc::new(handler));
-        // Dropping the host's closure may run the host's code: not while it is borrowed.
-        drop(replaced);
-        self
+        self.declare::<OpenHandler>(|handlers| &mut handlers.open, Rc::new(handler))
     }
 
     /// Runs at each message. Declaring it makes the sessions bare.
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_message(self, handler: impl Fn(Session<'_>, SessionMessage<'_>) + 'static) -> Self {
-        let replaced = self.bare.handlers.borrow_mut().message.replace(Rc::new(handler));
-        // Dropping the host's closure may run the host's code: not while it is borrowed.
-        drop(replaced);
-        self
+        self.declare::<MessageHandler>(|handlers| &mut handlers.message, Rc::new(handler))
     }
 
-    /// Runs when a session has ended; it can't be sent to any more.
+    /// Runs when a session has ended, after its sockets have left; it can't be sent to any more.
+    /// [`Session::close_detail`] may tell more than the reason.
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_close(self, handler: impl Fn(Session<'_>, DisconnectReason) + 'static) -> Self {
-        let replaced = self.bare.handlers.borrow_mut().close.replace(Rc::new(handler));
+        self.declare::<CloseHandler>(|handlers| &mut handlers.close, Rc::new(handler))
+    }
+
+    /// Runs at each packet of an open session, before anything is made of it.
+    ///
+    /// There is no counterpart for packets that leave: what is sent to many is one packet in
+    /// memory, and counting it is what [`Io::engine_counters`](crate::Io::engine_counters) is for.
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn on_packet(self, handler: impl Fn(Session<'_>, SessionPacket<'_>) + 'static) -> Self {
+        self.declare::<PacketHandler>(|handlers| &mut handlers.packet, Rc::new(handler))
+    }
+
+    /// Runs when a client has shown that it lives: at each pong or, of a client of Engine.IO
+    /// 3, at each ping.
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn on_heartbeat(self, handler: impl Fn(Session<'_>) + 'static) -> Self {
+        self.declare::<SessionHandler>(|handlers| &mut handlers.heartbeat, Rc::new(handler))
+    }
+
+    /// Runs when a polling session's WebSocket has probed (`2probe`). The upgrade may still fail,
+    /// and nobody is told of that.
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn on_upgrading(self, handler: impl Fn(Session<'_>) + 'static) -> Self {
+        self.declare::<SessionHandler>(|handlers| &mut handlers.upgrading, Rc::new(handler))
+    }
+
+    /// Runs when a session has moved from polling to WebSocket.
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn on_upgrade(self, handler: impl Fn(Session<'_>) + 'static) -> Self {
+        self.declare::<SessionHandler>(|handlers| &mut handlers.upgrade, Rc::new(handler))
+    }
+
+    /// Runs when all that waited for a session has been handed to its connection: once for each
+    /// flush, at the end of the turn. What it sends leaves with the next turn, which then comes at
+    /// once: a handler that always sends keeps the loop busy.
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn on_drain(self, handler: impl Fn(Session<'_>) + 'static) -> Self {
+        self.declare::<SessionHandler>(|handlers| &mut handlers.drain, Rc::new(handler))
+    }
+
+    /// Changes the headers of the answers that open sessions: of polling, and the 101 of a
+    /// WebSocket. Runs before what [`EngineApp::on_headers`] declares, which gets these too.
+    ///
+    /// ```
+    /// # let server = throng::Server::builder().bind("127.0.0.1:0")?;
+    /// server.engine().on_initial_headers(|_, headers| {
+    ///     headers.append("Set-Cookie", "node=a; Path=/; HttpOnly");
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn on_initial_headers(self, hook: impl Fn(&Request, &mut Headers<'_>) + 'static) -> Self {
+        self.declare::<HeadersHook>(|handlers| &mut handlers.initial_headers, Rc::new(hook))
+    }
+
+    /// Changes the headers of every answer that carries packets or takes some: to a polling GET or
+    /// POST, and the 101 of a WebSocket, whose own headers (`Upgrade`, `Connection`,
+    /// `Sec-WebSocket-Accept`) are out of reach. Errors aren't asked about.
+    ///
+    /// A GET that waits for its answer is kept whole for this, head and headers, while this or
+    /// [`EngineApp::on_initial_headers`] is declared: some hundred bytes for each polling client.
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn on_headers(self, hook: impl Fn(&Request, &mut Headers<'_>) + 'static) -> Self {
+        self.declare::<HeadersHook>(|handlers| &mut handlers.headers, Rc::new(hook))
+    }
+
+    /// Makes the ids of sessions (the `sid` of the wire), from the request that opens one, in place
+    /// of 120 random bits.
+    ///
+    /// An id is kept inline with its session: it has exactly 20 characters of `A-Z`, `a-z`, `0-9`,
+    /// `-` and `_`. Who knows it may speak for the client, so it must not be guessable. An error,
+    /// an id of another form, and one that is in use are answered 400 with code 3
+    /// ([`Rejection::IdNotGenerated`](crate::Rejection::IdNotGenerated)); on a WebSocket that comes
+    /// before the 101, where the reference writes it behind.
+    ///
+    /// ```
+    /// # fn random_text(_characters: usize) -> Result<String, std::io::Error> {
+    /// #     Ok("0123456789abcdefg".to_owned())
+    /// # }
+    /// # let server = throng::Server::builder().bind("127.0.0.1:0")?;
+    /// server.engine().generate_id(|_| random_text(17).map(|id| format!("n1-{id}")));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn generate_id<E: fmt::Display>(
+        self,
+        generate: impl Fn(&Request) -> Result<String, E> + 'static,
+    ) -> Self {
+        let generate =
+            move |request: &Request| generate(request).map_err(|error| error.to_string());
+        self.declare::<IdGenerator>(|handlers| &mut handlers.generate_id, Rc::new(generate))
+    }
+
+    fn declare<T>(self, place: fn(&mut Handlers) -> &mut Option<T>, handler: T) -> Self {
+        let replaced = {
+            let handlers = &mut *self.bare.handlers.borrow_mut();
+            let replaced = place(handlers).replace(handler);
+            self.bare.watched.set(Watched {
+                packets: handlers.packet.is_some()
+                    || handlers.heartbeat.is_some()
+                    || handlers.upgrading.is_some(),
+                headers: handlers.headers.is_some() || handlers.initial_headers.is_some(),
+                drains: handlers.drain.is_some(),
+            });
+            replaced
+        };
         // Dropping the host's closure may run the host's code: not while it is borrowed.
         drop(replaced);
         self
-    }
-}
-
-impl<'a> Session<'a> {
-    pub(crate) fn new(hub: &'a Rc<Hub>, id: SessionId) -> Self {
-        Self { hub, key: id.0 }
-    }
-
-    /// Names it for later.
-    pub fn id(self) -> SessionId {
-        SessionId(self.key)
-    }
-
-    /// The session id of the handshake: a secret between this server and its client.
-    pub fn sid(self) -> Option<String> {
-        self.hub.state.borrow().engine.sid(self.key).as_ref().map(Sid::to_string)
-    }
-
-    /// How it speaks at this moment; `None` once it has ended.
-    pub fn transport(self) -> Option<Transport> {
-        self.hub.state.borrow().engine.transport(self.key)
-    }
-
-    /// The revision of the protocol that it speaks; `None` once it has ended.
-    pub fn protocol(self) -> Option<Protocol> {
-        self.hub.state.borrow().engine.protocol(self.key)
-    }
-
-    /// Queues a text message.
-    pub fn send_text(self, text: &str) -> Delivery {
-        self.send(&Message::text(text))
-    }
-
-    /// Queues a binary message.
-    pub fn send_binary(self, bytes: &[u8]) -> Delivery {
-        self.send(&Message::binary(bytes))
-    }
-
-    /// Ends the session once what is queued has been sent.
-    pub fn close(self) {
-        let state = &mut *self.hub.state.borrow_mut();
-        let reason = DisconnectReason::ForcedClose;
-        state.engine.close(state.now, self.key, Close::Graceful, reason, &mut state.outboxes);
-    }
-
-    fn send(self, message: &Rc<Message>) -> Delivery {
-        let state = &mut *self.hub.state.borrow_mut();
-        if state.outboxes.push(self.key, message, Lane::Soon).is_some() {
-            Delivery::Queued
-        } else {
-            Delivery::Dropped
-        }
     }
 }
 
@@ -213,13 +264,15 @@ impl Bare {
         self.handlers.borrow().message.is_some()
     }
 
+    pub(crate) fn watched(&self) -> Watched {
+        self.watched.get()
+    }
+
     pub(crate) fn handle_open(&self, hub: &Rc<Hub>, key: SessionKey, request: &Request) {
         let handler = self.handlers.borrow().open.clone();
-        run(hub, key, || {
-            if let Some(handler) = handler {
-                handler(Session { hub, key }, request);
-            }
-        });
+        if let Some(handler) = handler {
+            run(hub, key, |session| handler(session, request));
+        }
     }
 
     pub(crate) fn handle_message(
@@ -234,38 +287,103 @@ impl Bare {
             Incoming::Text(text) => SessionMessage::Text { text, request },
             Incoming::Binary(bytes) => SessionMessage::Binary { bytes, request },
         };
-        run(hub, key, || {
-            if let Some(handler) = handler {
-                handler(Session { hub, key }, message);
-            }
-        });
+        if let Some(handler) = handler {
+            run(hub, key, |session| handler(session, message));
+        }
     }
 
     pub(crate) fn handle_closed(&self, hub: &Rc<Hub>, key: SessionKey, reason: DisconnectReason) {
         let handler = self.handlers.borrow().close.clone();
-        run(hub, key, || {
-            if let Some(handler) = handler {
-                handler(Session { hub, key }, reason);
-            }
-        });
+        if let Some(handler) = handler {
+            run(hub, key, |session| handler(session, reason));
+        }
+    }
+
+    /// A packet of the connection that carries an open session, or posts for it.
+    pub(crate) fn handle_packet(&self, hub: &Rc<Hub>, key: SessionKey, packet: RawPacket<'_>) {
+        let (handler, heartbeat) = {
+            let handlers = self.handlers.borrow();
+            (handlers.packet.clone(), handlers.heartbeat.clone())
+        };
+        let packet = match packet {
+            RawPacket::Text(text) => SessionPacket::Text(text),
+            RawPacket::Binary(bytes) => SessionPacket::Binary(bytes),
+            RawPacket::Malformed => return,
+        };
+        if let Some(handler) = handler {
+            run(hub, key, |session| handler(session, packet));
+        }
+        let Some(handler) = heartbeat else { return };
+        let beat = match hub.state.borrow().engine.protocol(key) {
+            Some(Protocol::V3) => '2',
+            _ => '3',
+        };
+        if matches!(packet, SessionPacket::Text(text) if text.starts_with(beat)) {
+            run(hub, key, |session| handler(session));
+        }
+    }
+
+    pub(crate) fn handle_upgrading(&self, hub: &Rc<Hub>, key: SessionKey) {
+        let handler = self.handlers.borrow().upgrading.clone();
+        if let Some(handler) = handler {
+            run(hub, key, |session| handler(session));
+        }
+    }
+
+    pub(crate) fn handle_upgrade(&self, hub: &Rc<Hub>, key: SessionKey) {
+        let handler = self.handlers.borrow().upgrade.clone();
+        if let Some(handler) = handler {
+            run(hub, key, |session| handler(session));
+        }
+    }
+
+    pub(crate) fn handle_drain(&self, hub: &Rc<Hub>, key: SessionKey) {
+        let handler = self.handlers.borrow().drain.clone();
+        if let Some(handler) = handler {
+            run(hub, key, |session| handler(session));
+        }
+    }
+
+    /// Lets the host change the headers of an answer. A panic leaves them as far as it came.
+    pub(crate) fn change_headers(
+        &self,
+        hub: &Rc<Hub>,
+        request: &Request,
+        is_initial: bool,
+        mut headers: Headers<'_>,
+    ) {
+        let (initial, always) = {
+            let handlers = self.handlers.borrow();
+            (handlers.initial_headers.clone().filter(|_| is_initial), handlers.headers.clone())
+        };
+        for hook in [initial, always].into_iter().flatten() {
+            hub.run_unbound(|| hook(request, &mut headers));
+        }
+    }
+
+    /// The host's id for the session that a request opens; `None` if the server makes it.
+    pub(crate) fn generate_id(
+        &self,
+        hub: &Rc<Hub>,
+        request: &Request,
+    ) -> Option<Result<String, String>> {
+        let generate = self.handlers.borrow().generate_id.clone()?;
+        let mut generated = Err("the generator of ids panicked".to_owned());
+        hub.run_unbound(|| generated = generate(request));
+        Some(generated)
     }
 }
 
 /// A panic of the host's costs the session it ran for.
-fn run(hub: &Rc<Hub>, key: SessionKey, closure: impl FnOnce()) {
-    if !hub.run_unbound(closure) {
-        Session { hub, key }.close();
+fn run(hub: &Rc<Hub>, key: SessionKey, closure: impl FnOnce(Session<'_>)) {
+    let session = Session::of(hub, key);
+    if !hub.run_unbound(|| closure(session)) {
+        session.close();
     }
 }
 
 impl fmt::Debug for EngineApp<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EngineApp(..)")
-    }
-}
-
-impl fmt::Debug for Session<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({:?})", self.key)
     }
 }

@@ -120,7 +120,7 @@ mod websocket;
 
 pub use admission::{ConnectionError, Decision};
 pub use app::{HttpApp, Responder};
-pub use bare::{EngineApp, Session, SessionId, SessionMessage};
+pub use bare::{EngineApp, SessionMessage, SessionPacket};
 pub use client_files::ClientFiles;
 pub use counters::{ReactorCounters, SocketCounters};
 pub use deadlines::Now;
@@ -140,8 +140,8 @@ pub use socketio::payload::{
 };
 pub use socketio::{
     Ack, AckError, BroadcastOperator, Emitted, Emitter, Handshake, InvalidSocketId, Io, ListenerId,
-    Namespace, NamespaceDecision, Next, PatternError, Refusal, RoomNames, Socket, SocketId,
-    TimerId, is_reserved_event,
+    Namespace, NamespaceDecision, Next, PatternError, Refusal, RoomNames, Session, SessionId,
+    Socket, SocketId, TimerId, is_reserved_event,
 };
 pub use socketio::{
     EncodedPacket, IncomingPacket, JsonParser, MsgpackParser, OutgoingPacket, PacketKind, Parser,

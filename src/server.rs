@@ -8,6 +8,7 @@
 mod builder;
 mod face;
 mod flush;
+mod hooks;
 mod outputs;
 mod read;
 mod requests;
@@ -35,6 +36,7 @@ use crate::reactor::net::Net;
 use crate::reactor::{Reactor, SystemNet};
 use crate::slots::{ConnectionKey, SessionKey};
 use crate::socketio::{Hub, Io, Parser, Timer};
+use hooks::Asking;
 use read::PostWork;
 use requests::PendingAdmission;
 
@@ -66,6 +68,10 @@ pub struct Server<N: Net = SystemNet> {
     bare: Bare,
     client_files: Option<ClientFiles>,
     endpoints: Endpoints,
+    /// Requests whose answers a hook will be asked about; empty where none is declared.
+    asking: HashMap<ConnectionKey, Asking>,
+    /// Sessions with nothing left to send, of whom a handler will be told.
+    drained: Vec<SessionKey>,
     admission: Option<Admission>,
     admissions: HashMap<ConnectionKey, PendingAdmission>,
     error_handler: Option<ErrorHandler>,
@@ -290,6 +296,8 @@ impl<N: Net> Server<N> {
             bare: Bare::default(),
             client_files: None,
             endpoints: Endpoints::default(),
+            asking: HashMap::new(),
+            drained: Vec::new(),
             admission: None,
             admissions: HashMap::new(),
             error_handler: None,

@@ -144,7 +144,8 @@ impl Session {
         }
         let Ending { reason, detail, .. } = ending;
         context.shared.counters.count_closed(reason);
-        context.output(Output::Closed { session: context.session, reason, detail });
+        let (session, sid) = (context.session, self.sid);
+        context.output(Output::Closed { session, sid, reason, detail });
     }
 
     fn end_polling(&mut self, farewell: Farewell, context: &mut Context<'_>) {

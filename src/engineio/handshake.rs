@@ -92,7 +92,7 @@ impl Engine {
         entropy: &mut dyn Entropy,
         outboxes: &mut Outboxes,
     ) -> (SessionKey, Sid) {
-        let sid = Sid::generate(entropy);
+        let sid = self.offered_sid.take().unwrap_or_else(|| Sid::generate(entropy));
         let config = &self.shared.config;
         let heartbeat = match protocol {
             Protocol::V3 => Heartbeat::listen(now.monotonic, config),

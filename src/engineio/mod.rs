@@ -78,6 +78,8 @@ pub(crate) struct Engine {
     hasher: DefaultHashBuilder,
     sessions_max: usize,
     path: Box<str>,
+    /// The host's id for the session that is opened next.
+    offered_sid: Option<Sid>,
     /// What follows the id in the open packet, by transport.
     open_tails: OpenTails,
 }
@@ -99,6 +101,7 @@ impl Engine {
             index: HashTable::with_capacity(sessions_max),
             hasher: DefaultHashBuilder::default(),
             sessions_max,
+            offered_sid: None,
         }
     }
 
@@ -300,6 +303,20 @@ impl Engine {
         session.end(ending, &mut context);
     }
 
+    /// Whether an id of the host's can be a session's, or why not.
+    pub(crate) fn check_sid(&self, text: &str) -> Result<Sid, &'static str> {
+        match Sid::parse(text).filter(|sid| *sid != Sid::NONE) {
+            None => Err("a session id has 20 characters of A-Z, a-z, 0-9, - and _"),
+            Some(_) if self.find(text).is_some() => Err("the session id is in use"),
+            Some(sid) => Ok(sid),
+        }
+    }
+
+    /// The session that is opened next gets this id, which was checked, instead of a random one.
+    pub(crate) fn offer_sid(&mut self, sid: Option<Sid>) {
+        self.offered_sid = sid;
+    }
+
     fn find(&self, sid: &str) -> Option<(SessionKey, &Session)> {
         let sid = Sid::parse(sid)?;
         let key = *self.index.find(self.hasher.hash_one(sid), |key| {
@@ -378,7 +395,6 @@ impl Engine {
     }
 
     /// Whether a session takes messages: it exists and isn't closing.
-    #[cfg(test)]
     pub(crate) fn is_open(&self, session: SessionKey) -> bool {
         self.session(session).is_some_and(|session| session.phase == closing::Phase::Open)
     }

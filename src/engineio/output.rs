@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::reason::DisconnectReason;
+use super::sid::Sid;
 use crate::http::Response;
 use crate::message::{Form, Message};
 use crate::slots::{ConnectionKey, SessionKey};
@@ -33,9 +34,15 @@ pub(crate) enum Output {
     Opened { session: SessionKey },
     /// A session moved from polling to the WebSocket that probed.
     Upgraded { session: SessionKey, connection: ConnectionKey },
-    /// A session ended; its key is stale already. Comes once per session. The detail tells apart,
-    /// in traces and tests, what shares a reason.
-    Closed { session: SessionKey, reason: DisconnectReason, detail: Option<&'static str> },
+    /// A session ended; its key is stale already. Comes once per session. The detail tells apart
+    /// what shares a reason.
+    Closed {
+        session: SessionKey,
+        sid: Sid,
+        reason: DisconnectReason,
+        /// More about it, for people.
+        detail: Option<&'static str>,
+    },
     /// `handle_deadline` is wanted at this moment, earlier than told before. What was told before
     /// may be forgotten; a deadline that fires too early costs a look.
     Schedule { session: SessionKey, at: Duration },

@@ -296,7 +296,7 @@ impl Driver {
             Output::Destroy { connection } => format!("{} destroy", connection.index()),
             Output::Opened { .. } => "opened".to_owned(),
             Output::Upgraded { connection, .. } => format!("upgraded {}", connection.index()),
-            Output::Closed { session, reason, detail } => {
+            Output::Closed { session, reason, detail, .. } => {
                 self.deadlines.remove(&session);
                 match detail {
                     Some(detail) => format!("closed {} ({detail})", reason.label()),

@@ -26,6 +26,7 @@ pub(crate) mod decoder;
 pub(crate) mod files;
 pub(crate) mod framing;
 pub(crate) mod head;
+pub(crate) mod headers;
 pub(crate) mod method;
 pub(crate) mod params;
 pub(crate) mod request;
@@ -34,6 +35,7 @@ pub(crate) mod router;
 pub(crate) mod status;
 
 pub use files::Folder;
+pub use headers::Headers;
 pub use method::{Method, Version};
 pub use request::Request;
 pub use response::{Body, Response};

@@ -128,6 +128,22 @@ impl Response {
         self
     }
 
+    /// Takes out every header of this name. `Content-Type` stays where there is a body to describe.
+    pub(crate) fn remove_header(&mut self, name: &str) {
+        if name.eq_ignore_ascii_case("content-type") && self.body.is_empty() {
+            self.content_type = None;
+        }
+        if self.header_value(name).is_none() {
+            return;
+        }
+        let is_other = |line: &&str| {
+            let found = line.split_once(": ").map_or(*line, |(found, _)| found);
+            !found.eq_ignore_ascii_case(name)
+        };
+        self.headers = self.headers.split_inclusive("\r\n").filter(is_other).collect();
+        self.is_dated &= !name.eq_ignore_ascii_case("date");
+    }
+
     /// Sets a body of plain text.
     #[must_use]
     pub fn text(self, body: impl Into<String>) -> Self {
@@ -516,6 +532,23 @@ mod tests {
         assert!(
             bytes.contains("Content-Type: text/xml\r\ndate: then\r\nContent-Length: 1\r\n\r\n")
         );
+    }
+
+    #[test]
+    fn headers_are_taken_out_by_name() {
+        let mut response = Response::ok()
+            .header("X-A", "1")
+            .header("Date", "then")
+            .header("x-a", "2")
+            .header("X-Ab", "3")
+            .text("x");
+        response.remove_header("X-a");
+        response.remove_header("date");
+        response.remove_header("content-type");
+        response.remove_header("nothing");
+        let headers: Vec<_> = response.headers().collect();
+        assert_eq!(headers, [("Content-Type", "text/plain; charset=utf-8"), ("X-Ab", "3")]);
+        assert!(encode(&response).contains("Date: now\r\n"));
     }
 
     #[test]

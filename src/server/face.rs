@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::{Closing, Server};
 use crate::admission::{ConnectionError, Decision};
 use crate::app::HttpApp;
-use crate::bare::{EngineApp, Session, SessionId};
+use crate::bare::EngineApp;
 use crate::client_files::ClientFiles;
 use crate::counters::ReactorCounters;
 use crate::endpoint::{WebSocket, WebSocketEvent};
@@ -19,7 +19,7 @@ use crate::reactor::net::Net;
 use crate::socketio::payload::IntoArgs;
 use crate::socketio::{
     BroadcastOperator, Emitted, Handshake, Io, Namespace, NamespaceDecision, PatternError,
-    RoomNames,
+    RoomNames, Session, SessionId,
 };
 
 impl<N: Net> Server<N> {
@@ -62,12 +62,13 @@ impl<N: Net> Server<N> {
         self.app.declare()
     }
 
-    /// Bare Engine.IO sessions, without Socket.IO; see [`EngineApp`].
+    /// Engine.IO's sessions, with Socket.IO or bare: their events, and hooks into their making; see
+    /// [`EngineApp`].
     pub fn engine(&self) -> EngineApp<'_> {
         self.bare.declare()
     }
 
-    /// A bare session by what [`Session::id`] told; `None` once it has ended.
+    /// A session by what [`Session::id`] told; `None` once it has ended.
     pub fn session(&self, id: SessionId) -> Option<Session<'_>> {
         let session = Session::new(&self.hub, id);
         session.transport().map(|_| session)

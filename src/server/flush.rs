@@ -13,6 +13,9 @@ impl<N: Net> Server<N> {
         self.flush_lane(Lane::Bulk, self.budget.slice_connections_max);
         self.drain_outputs();
         self.flush_unflushed();
+        if !self.drained.is_empty() {
+            self.tell_drained();
+        }
     }
 
     /// Everything that can leave at once, however much it is: the server is about to close.
@@ -31,6 +34,9 @@ impl<N: Net> Server<N> {
                 Some((session, Sink::Poll)) => {
                     let state = &mut *self.hub.state.borrow_mut();
                     state.engine.flush_poll(self.now, session, &mut state.outboxes);
+                    if self.bare.watched().drains {
+                        self.drained.push(session);
+                    }
                 }
                 Some((session, Sink::Held)) => self.note_progress(session, None, 0),
                 Some((_, Sink::Closed)) => {}
@@ -53,6 +59,9 @@ impl<N: Net> Server<N> {
             let flushed = self.reactor.flush(self.now.monotonic, connection, messages, form);
             (flushed, outboxes.settle(session, flushed, lane))
         };
+        if self.bare.watched().drains && !flushed.blocked && !flushed.lost {
+            self.drained.push(session);
+        }
         if is_watched {
             self.note_progress(session, Some(connection), flushed.bytes);
         }

@@ -9,7 +9,7 @@ use crate::reactor::Lost;
 use crate::reactor::net::Net;
 use crate::send_queue::Chunk;
 use crate::slots::SessionKey;
-use crate::socketio::{Command, Timer};
+use crate::socketio::{Command, Ended, Timer};
 
 impl<N: Net> Server<N> {
     /// Does what is asked for, and what comes of doing it, until nothing is left.
@@ -31,7 +31,8 @@ impl<N: Net> Server<N> {
     fn perform(&mut self, output: Output) {
         let now = self.now.monotonic;
         match output {
-            Output::Respond { connection, response } => {
+            Output::Respond { connection, mut response } => {
+                self.change_answer(connection, &mut response);
                 if matches!(self.reactor.owner(connection), Owner::Poll(_) | Owner::Post(_)) {
                     self.reactor.set_owner(connection, Owner::Nobody);
                 }
@@ -50,13 +51,17 @@ impl<N: Net> Server<N> {
                 self.reactor.close_websocket(now, connection, code, "");
             }
             Output::Destroy { connection } => {
+                self.forget_asking(connection);
                 self.reactor.set_owner(connection, Owner::Nobody);
                 self.reactor.destroy(connection);
             }
             Output::Upgraded { session, connection } => {
                 self.reactor.set_owner(connection, Owner::WebSocket(session));
+                self.bare.handle_upgrade(&self.hub, session);
             }
-            Output::Closed { session, reason, .. } => self.handle_closed(session, reason),
+            Output::Closed { session, sid, reason, detail } => {
+                self.handle_closed(Ended { session, sid, detail }, reason);
+            }
             Output::Schedule { session, at } => self.schedule(session, at),
             Output::Opened { .. } => {}
         }
@@ -78,16 +83,20 @@ impl<N: Net> Server<N> {
         }
     }
 
-    fn handle_closed(&mut self, session: SessionKey, reason: DisconnectReason) {
+    fn handle_closed(&mut self, ended: Ended, reason: DisconnectReason) {
+        let session = ended.session;
         if let Some(armed) = self.session_timers.get_mut(session.index()).and_then(Option::take) {
             self.hub.state.borrow_mut().timers.cancel(armed);
         }
         self.fans_out.remove(&session);
-        if self.bare.is_declared() {
-            self.bare.handle_closed(&self.hub, session, reason);
-        } else {
+        self.hub.state.borrow_mut().sessions.begin_end(ended);
+        if !self.bare.is_declared() {
             self.hub.handle_closed(session, reason);
         }
+        self.bare.handle_closed(&self.hub, session, reason);
+        let data = self.hub.state.borrow_mut().sessions.end(session);
+        // The host's data may run the host's code when it is dropped.
+        drop(data);
     }
 
     fn schedule(&mut self, session: SessionKey, at: Duration) {

@@ -133,6 +133,9 @@ impl<N: Net> Server<N> {
         packet: RawPacket<'_>,
         request: Option<&Request>,
     ) {
+        if self.bare.watched().packets {
+            self.tell_packet(session, key, packet, request.is_some());
+        }
         let (incoming, bulk_before) = {
             let state = &mut *self.hub.state.borrow_mut();
             let outboxes = &mut state.outboxes;
@@ -165,6 +168,9 @@ impl<N: Net> Server<N> {
     ) {
         let payload = self.hub.state.borrow().engine.payload(session, &mut request);
         let request = Rc::new(request);
+        if self.asks_about_headers() {
+            self.keep_asking(connection, Rc::clone(&request), false);
+        }
         self.dispatch_post(PostWork { connection, session, payload, request });
     }
 
@@ -197,6 +203,7 @@ impl<N: Net> Server<N> {
     pub(super) fn handle_lost(&mut self, key: ConnectionKey, lost: Lost) {
         let owner = self.reactor.owner(key);
         self.reactor.set_owner(key, Owner::Nobody);
+        self.forget_asking(key);
         match owner {
             Owner::Poll(session) | Owner::Post(session) | Owner::WebSocket(session) => {
                 let how = session_lost(lost);

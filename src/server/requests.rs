@@ -1,5 +1,7 @@
 //! Requests: whose they are, and what becomes of them.
 
+use std::rc::Rc;
+
 use super::{Owner, Server};
 use crate::admission::{ConnectionError, Decision};
 use crate::endpoint::WebSocketEvent;
@@ -142,9 +144,14 @@ impl<N: Net> Server<N> {
             }
             Ok(Route::Poll(session)) => {
                 self.reactor.set_owner(key, Owner::Poll(session));
-                let state = &mut *self.hub.state.borrow_mut();
-                let outboxes = &mut state.outboxes;
-                state.engine.handle_poll(self.now, session, key, &request, outboxes);
+                {
+                    let state = &mut *self.hub.state.borrow_mut();
+                    let outboxes = &mut state.outboxes;
+                    state.engine.handle_poll(self.now, session, key, &request, outboxes);
+                }
+                if self.asks_about_headers() {
+                    self.keep_asking(key, Rc::new(request), false);
+                }
             }
             Ok(Route::Post(session)) => {
                 if self.start_post(key, session, &request).is_some() {
@@ -192,13 +199,25 @@ impl<N: Net> Server<N> {
         headers: &[(String, String)],
     ) {
         let PendingAdmission { request, transport, form, protocol } = pending;
+        let sid = match protocol {
+            Ok(()) => self.generate_id(&request),
+            Err(_) => Ok(None),
+        };
+        let sid = match sid {
+            Ok(sid) => sid,
+            Err(rejection) => return self.reject(key, &request, &rejection),
+        };
         match (transport, protocol) {
             (Transport::Polling, Err(rejection)) => self.reject(key, &request, &rejection),
-            (Transport::Polling, Ok(())) => self.open_polling(key, request, headers),
+            (Transport::Polling, Ok(())) => {
+                self.hub.state.borrow_mut().engine.offer_sid(sid);
+                self.open_polling(key, request, headers);
+            }
             (Transport::WebSocket, protocol) => {
                 if !self.upgrade(key, &request, None) {
                     return;
                 }
+                self.hub.state.borrow_mut().engine.offer_sid(sid);
                 match protocol {
                     Ok(()) => self.open_websocket(key, request, form),
                     // The reference judges the protocol too late: its refusal, in plain HTTP,
@@ -213,6 +232,9 @@ impl<N: Net> Server<N> {
     }
 
     fn open_polling(&mut self, key: ConnectionKey, request: Request, headers: &[(String, String)]) {
+        if self.asks_about_headers() {
+            self.keep_asking(key, Rc::new(request.clone()), true);
+        }
         let session = {
             let state = &mut *self.hub.state.borrow_mut();
             let (entropy, outboxes) = (&mut *state.entropy, &mut state.outboxes);
@@ -232,9 +254,8 @@ impl<N: Net> Server<N> {
     }
 
     fn handle_open(&mut self, session: SessionKey, request: Request) {
-        if self.bare.is_declared() {
-            self.bare.handle_open(&self.hub, session, &request);
-        } else {
+        self.bare.handle_open(&self.hub, session, &request);
+        if !self.bare.is_declared() {
             self.hub.handle_open(session, Some(Opening { request, issued: self.now.wall }));
         }
     }
@@ -258,7 +279,13 @@ impl<N: Net> Server<N> {
         match accept(request) {
             Ok((acceptance, protocol)) => {
                 let headers = self.hub.state.borrow().engine.websocket_headers(request);
-                let head = switching_protocols(&acceptance, protocol.as_deref(), &headers);
+                let protocol = protocol.as_deref();
+                let head = if message_bytes_max.is_none() && self.asks_about_headers() {
+                    let headers = self.change_upgrade(request, headers);
+                    switching_protocols(&acceptance, protocol, &headers)
+                } else {
+                    switching_protocols(&acceptance, protocol, &headers)
+                };
                 self.reactor.upgrade(key, head, message_bytes_max);
                 true
             }
@@ -330,10 +357,10 @@ fn accept(request: &Request) -> Result<(String, Option<String>), HandshakeError>
 fn switching_protocols(
     accept_key: &str,
     protocol: Option<&str>,
-    headers: &[(&'static str, String)],
+    headers: &[(impl AsRef<str>, String)],
 ) -> Vec<u8> {
     let protocol = protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol));
-    let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let headers = headers.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
     let headers = protocol.into_iter().chain(headers);
     let headers_bytes: usize =
         headers.clone().map(|(name, value)| name.len() + value.len() + 4).sum();

@@ -34,6 +34,7 @@ mod parked;
 mod parser;
 pub(crate) mod payload;
 mod rooms;
+mod session;
 mod socket;
 mod socket_id;
 mod sockets;
@@ -54,6 +55,7 @@ pub use handler::{ListenerId, Refusal};
 pub use handshake::Handshake;
 pub use io::Io;
 pub use namespace::Namespace;
+pub use session::{Session, SessionId};
 pub use socket::Socket;
 pub use socket_id::{InvalidSocketId, SocketId};
 pub use timers::TimerId;
@@ -66,6 +68,7 @@ pub use parser::{
 
 pub(crate) use handshake::Opening;
 pub(crate) use parked::ParkedKey;
+pub(crate) use session::Ended;
 pub(crate) use timers::Timer;
 
 use adapter::{Adapter, Local, Selected};
@@ -77,6 +80,7 @@ use namespaces::{NamespaceId, Namespaces};
 use nesting::Aftermath;
 use parked::ParkedValues;
 use payload::EncodeError;
+use session::SessionNotes;
 use sockets::Sockets;
 use timers::HostTimers;
 
@@ -110,6 +114,7 @@ pub(crate) struct State {
     pub(crate) commands: VecDeque<Command>,
     pub(crate) counters: SocketCounters,
     pub(crate) config: SocketConfig,
+    pub(crate) sessions: SessionNotes,
     host_timers: HostTimers,
     clients: Clients,
     sockets: Sockets,
@@ -164,6 +169,7 @@ impl Hub {
                 commands: VecDeque::new(),
                 counters: SocketCounters::default(),
                 config,
+                sessions: SessionNotes::default(),
                 host_timers: HostTimers::default(),
                 clients: Clients::with_capacity(sessions_max),
                 sockets: Sockets::with_capacity(sessions_max),

@@ -20,6 +20,7 @@ use super::namespace::Namespace;
 use super::packet::is_reserved_event;
 use super::payload::{Args, IntoArgs};
 use super::rooms::{Member, SocketKey};
+use super::session::Session;
 use super::socket_id::SocketId;
 use super::sockets::{SocketEntry, SocketState};
 use crate::engineio::{DisconnectReason, Protocol, Transport};
@@ -80,6 +81,18 @@ impl<'a> Socket<'a> {
     pub fn protocol(self) -> Option<Protocol> {
         let session = self.read(|entry| entry.session)?;
         self.hub.state.borrow().engine.protocol(session)
+    }
+
+    /// The Engine.IO session that it shares with the other sockets of its client; `None` once that
+    /// is gone and its handlers have been told.
+    pub fn session(self) -> Option<Session<'a>> {
+        Session::find(self.hub, self.read(|entry| entry.session)?)
+    }
+
+    /// More about why it leaves, for `disconnecting` and `disconnect` handlers to log; see
+    /// [`Session::close_detail`]. `None` where it is the socket that leaves, not the session.
+    pub fn disconnect_detail(self) -> Option<&'static str> {
+        self.session()?.close_detail()
     }
 
     /// What the client brought when it came.
