@@ -119,6 +119,7 @@ impl<N: Net> Server<N> {
         self.flush_all();
         self.closing = Closing::Until(self.now.monotonic + CLOSING_TIME_MAX);
         self.reactor.close_listeners();
+        self.refuse_admissions();
         self.hub.close_all();
         let sessions = self.hub.state.borrow().engine.keys();
         for session in sessions {

@@ -192,6 +192,17 @@ impl<N: Net> Server<N> {
         }
     }
 
+    /// The server closes: whatever is decided about these handshakes comes too late.
+    pub(super) fn refuse_admissions(&mut self) {
+        let mut keys: Vec<_> = self.admissions.drain().map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.reactor.set_owner(key, Owner::Nobody);
+            let response = Response::from(Status::SERVICE_UNAVAILABLE);
+            self.reactor.respond(self.now.monotonic, key, response);
+        }
+    }
+
     fn open(
         &mut self,
         key: ConnectionKey,

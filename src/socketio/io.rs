@@ -185,8 +185,12 @@ impl<'a> Io<'a> {
         self.hub.cancel(timer)
     }
 
-    /// Closes the server at the end of the turn: every socket leaves with "server shutting down",
-    /// polls are answered, connections and listeners closed, and `run` returns.
+    /// Closes the server when the handler that calls this has returned. What was queued is sent;
+    /// every socket leaves with "server shutting down", of which no packet tells; then every
+    /// session ends with "forced close": a held GET is answered `1`, a WebSocket gets an empty
+    /// close frame. Handshakes that wait for their admission are answered 503. The listeners are
+    /// closed in the same moment, so that their ports are free; connections have 2 s for what is
+    /// left to write, then `run` returns.
     pub fn close(self) {
         self.hub.state.borrow_mut().commands.push_back(Command::Close);
     }
