@@ -7,7 +7,7 @@ mod engine;
 
 use std::time::Duration;
 
-pub use engine::{Cookie, Cors, CorsOrigin, EngineConfig, SameSite, Transports};
+pub use engine::{Cookie, Cors, CorsOrigin, EngineConfig, InitialPacket, SameSite, Transports};
 
 /// All options of a server, by room.
 ///

@@ -14,7 +14,7 @@ use common::{
     Response, Running, WebSocket, Wire, engine_get, handshake_polling, json_string, serve,
     serve_with, upgrade_head,
 };
-use throng::config::{Cookie, Cors, CorsOrigin, SameSite, Transports};
+use throng::config::{Cookie, Cors, CorsOrigin, InitialPacket, SameSite, Transports};
 
 fn ask(server: &Running, request: &str) -> Response {
     Wire::connect(server).ask(request)
@@ -560,11 +560,31 @@ fn a_cookie_is_set_by_polling_handshakes_only() {
 }
 
 #[test]
+fn an_initial_packet_comes_with_the_open_packet() {
+    for packet in [InitialPacket::Text("a".to_owned()), InitialPacket::Binary(vec![1, 2, 3])] {
+        let is_text = packet == InitialPacket::Text("a".to_owned());
+        let server = serve_with(|config| config.engine.initial_packet = Some(packet), |_| {});
+        let response = get(&server, "transport=polling");
+        let (open, initial) = response.text().split_once('\u{1e}').unwrap();
+        assert!(open.starts_with("0{") && open.ends_with('}'), "{open}");
+        assert_eq!(initial, if is_text { "4a" } else { "bAQID" });
+        let mut socket = WebSocket::open(&server);
+        if is_text {
+            assert_eq!(socket.text(), "4a");
+        } else {
+            assert_eq!(socket.binary(), [1, 2, 3]);
+        }
+    }
+}
+
+#[test]
 fn a_cookie_has_the_attributes_it_is_given() {
     let server = serve_with(
         |config| {
             let mut cookie = Cookie::default();
             cookie.name = "session".to_owned();
+            cookie.domain = Some("example.com".to_owned());
+            cookie.partitioned = true;
             cookie.path = None;
             cookie.http_only = false;
             cookie.secure = true;
@@ -576,6 +596,8 @@ fn a_cookie_has_the_attributes_it_is_given() {
     );
     let response = get(&server, "transport=polling");
     let sid = json_string(response.text(), "sid");
-    let expected = format!("session={sid}; Max-Age=60; Secure; SameSite=Strict");
+    let expected = format!(
+        "session={sid}; Max-Age=60; Domain=example.com; Secure; Partitioned; SameSite=Strict"
+    );
     assert_eq!(response.header("set-cookie"), Some(expected.as_str()));
 }

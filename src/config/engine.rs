@@ -49,6 +49,9 @@ pub struct EngineConfig {
     pub cors: Option<Cors>,
     /// A cookie with the session id on polling handshakes; none by default.
     pub cookie: Option<Cookie>,
+    /// A message that every client gets with its open packet, in the same polling answer; none by
+    /// default. The reference's `initialPacket`.
+    pub initial_packet: Option<InitialPacket>,
     /// Origins from which a browser may open a WebSocket; `None` allows any, as the reference
     /// does. Requests without an `Origin` header come from no browser and pass.
     pub websocket_origins: Option<Vec<String>>,
@@ -76,12 +79,30 @@ impl Default for EngineConfig {
             allow_eio3: false,
             cors: None,
             cookie: None,
+            initial_packet: None,
             websocket_origins: None,
             compression_bytes_min: Some(1_024),
             compression_bytes_max: 1_024 * 1_024,
             fragments_max: 4_096,
         }
     }
+}
+
+/// A message that every client gets with its open packet; Socket.IO's clients read it as a packet.
+///
+/// ```
+/// use throng::config::{Config, InitialPacket};
+///
+/// let mut config = Config::default();
+/// config.engine.initial_packet = Some(InitialPacket::Text("hello".to_owned()));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InitialPacket {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
 }
 
 /// Which transports a session may use (Engine.IO protocol v4, "Transports"). A request that names
@@ -207,12 +228,17 @@ impl fmt::Debug for CorsOrigin {
 pub struct Cookie {
     /// `io`.
     pub name: String,
+    /// The hosts it is for; `None` leaves the attribute out: only the one that set it.
+    pub domain: Option<String>,
     /// `/`; `None` leaves the attribute out.
     pub path: Option<String>,
     /// `true`.
     pub http_only: bool,
     /// `false`.
     pub secure: bool,
+    /// Whether it is kept apart for each site that embeds this one (CHIPS); browsers take that from
+    /// a `secure` one only. `false`.
+    pub partitioned: bool,
     /// `Lax`; `None` leaves the attribute out.
     pub same_site: Option<SameSite>,
     /// Not told by default.
@@ -223,9 +249,11 @@ impl Default for Cookie {
     fn default() -> Self {
         Self {
             name: "io".to_owned(),
+            domain: None,
             path: Some("/".to_owned()),
             http_only: true,
             secure: false,
+            partitioned: false,
             same_site: Some(SameSite::Lax),
             max_age: None,
         }

@@ -1,12 +1,14 @@
 //! What all sessions share, and what one of them is handed with each input.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::counters::EngineCounters;
 use super::output::{Frame, Output};
 use crate::config::EngineConfig;
 use crate::http::Response;
+use crate::message::Message;
 use crate::outbox::Outboxes;
 use crate::slots::{ConnectionKey, SessionKey};
 
@@ -16,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) config: EngineConfig,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) counters: EngineCounters,
+    /// What every client gets with its open packet.
+    pub(crate) initial: Option<Rc<Message>>,
     /// How many sessions speak through a WebSocket now.
     pub(crate) websocket_sessions: usize,
 }

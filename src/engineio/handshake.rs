@@ -8,6 +8,7 @@
 //! ```
 
 use std::hash::BuildHasher;
+use std::rc::Rc;
 
 use super::Engine;
 use super::heartbeat::Heartbeat;
@@ -52,7 +53,10 @@ impl Engine {
         }
         let asker = Asker::new(connection, request, &self.shared.config);
         let packet = self.open_tails.packet(sid);
-        let body = PollBody::open(protocol.payload_form(), &packet);
+        let mut body = PollBody::open(protocol.payload_form(), &packet);
+        if let Some(initial) = &self.shared.initial {
+            body.push_message(initial);
+        }
         let mut response = asker.payload(body, &mut self.shared);
         if let Some(cookie) = &self.shared.config.cookie {
             response = response.header("Set-Cookie", set_cookie(cookie, sid));
@@ -80,6 +84,11 @@ impl Engine {
         let frame = Frame::Owned(self.open_tails.frame(sid));
         self.shared.counters.packets_sent += 1;
         self.shared.outputs.push_back(Output::Send { connection, frame });
+        if let Some(initial) = &self.shared.initial {
+            let frame = Frame::Message(Rc::clone(initial), form);
+            self.shared.counters.packets_sent += 1;
+            self.shared.outputs.push_back(Output::Send { connection, frame });
+        }
         self.announce(now, session, outboxes);
         session
     }
@@ -161,6 +170,10 @@ fn set_cookie(cookie: &Cookie, sid: Sid) -> String {
         line.push_str("; Max-Age=");
         line.push_str(&age.as_secs().to_string());
     }
+    if let Some(domain) = &cookie.domain {
+        line.push_str("; Domain=");
+        line.push_str(domain);
+    }
     if let Some(path) = &cookie.path {
         line.push_str("; Path=");
         line.push_str(path);
@@ -170,6 +183,9 @@ fn set_cookie(cookie: &Cookie, sid: Sid) -> String {
     }
     if cookie.secure {
         line.push_str("; Secure");
+    }
+    if cookie.partitioned {
+        line.push_str("; Partitioned");
     }
     line.push_str(match cookie.same_site {
         Some(SameSite::Strict) => "; SameSite=Strict",

@@ -18,13 +18,14 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::hash::BuildHasher;
+use std::rc::Rc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, InitialPacket};
 use crate::deadlines::Now;
 use crate::http::{Request, Response};
-use crate::message::Form;
+use crate::message::{Form, Message};
 use crate::outbox::Outboxes;
 use crate::slots::{ConnectionKey, SessionKey, Slots};
 
@@ -92,6 +93,7 @@ impl Engine {
             path: format!("{path}{slash}").into_boxed_str(),
             open_tails: OpenTails::new(&config),
             shared: Shared {
+                initial: initial_message(&config),
                 config,
                 outputs: VecDeque::new(),
                 counters: EngineCounters::default(),
@@ -324,6 +326,13 @@ impl Engine {
         })?;
         Some((key, self.sessions.get(key.cast())?))
     }
+}
+
+fn initial_message(config: &EngineConfig) -> Option<Rc<Message>> {
+    config.initial_packet.as_ref().map(|packet| match packet {
+        InitialPacket::Text(text) => Message::text(text),
+        InitialPacket::Binary(bytes) => Message::binary(bytes),
+    })
 }
 
 /// Answers that concern no session.
