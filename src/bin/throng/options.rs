@@ -1,5 +1,6 @@
 //! The command line: every option of the server as a flag, grouped, with its unit.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -47,6 +48,10 @@ pub(crate) struct Serve {
     outgoing: Outgoing,
     #[command(flatten)]
     turn: Turn,
+    /// Folder of the JavaScript client's own files, to be served at PATH/socket.io.js and so on:
+    /// `dist` of socket.io-client, or `client-dist` of socket.io.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) client_files: Option<PathBuf>,
     /// Print when clients connect and disconnect.
     #[arg(long)]
     pub(crate) log: bool,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use throng::config::Config;
-use throng::{Handle, Server};
+use throng::{ClientFiles, Handle, Server};
 
 use crate::options::Serve;
 use crate::{application, open_files};
@@ -19,6 +19,16 @@ pub(crate) fn run(options: &Serve) -> io::Result<()> {
         let (host, port) = address;
         io::Error::new(error.kind(), format!("can't listen on {host}:{port}: {error}"))
     })?;
+    if let Some(folder) = &options.client_files {
+        let files = ClientFiles::open(folder).map_err(|error| {
+            let folder = folder.display();
+            io::Error::new(
+                error.kind(),
+                format!("can't serve the client's files: {folder}: {error}"),
+            )
+        })?;
+        server.serve_client(Some(files));
+    }
     application::declare(&server, options.log);
     close_on_signals(server.handle())?;
     // A closed standard output is no reason not to serve.
