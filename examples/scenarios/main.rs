@@ -13,6 +13,7 @@ mod engine_protocol;
 mod options;
 mod smoke;
 mod socket_protocol;
+mod socket_protocol_msgpack;
 mod v2_support;
 mod ws_echo;
 
@@ -69,11 +70,12 @@ fn close_on_signals(handle: Handle) -> io::Result<()> {
 
 type Bind = fn(SocketAddr) -> io::Result<Server>;
 
-const APPS: [(&str, Bind); 8] = [
+const APPS: [(&str, Bind); 9] = [
     ("engine-protocol", engine_protocol::bind),
     ("engine-protocol-v3", engine_protocol::bind_v3),
     ("engine-client-support", engine_client_support::bind),
     ("socket-protocol", socket_protocol::bind),
+    ("socket-protocol-msgpack", socket_protocol_msgpack::bind),
     ("client-support", client_support::bind),
     ("smoke", smoke::bind),
     ("v2-support", v2_support::bind),

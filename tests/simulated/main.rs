@@ -6,6 +6,7 @@ mod dynamic;
 mod events;
 mod handlers;
 mod nesting;
+mod parsers;
 mod volatile;
 
 use std::cell::Cell;
