@@ -1,5 +1,5 @@
-// The application of `throng serve` and of the `express` example, written with the Node.js
-// reference. The suites run against it too (`node run.mjs --reference`), so that a failing test
+// The application of `throng serve`, of the `express` example and of the scenario
+// `socket-protocol-msgpack`, written with the Node.js reference. The suites run against it too (`node run.mjs --reference`), so that a failing test
 // tells a wrong server from a wrong test.
 //
 //   node reference-server.mjs serve --port 0      prints: Listening on http://127.0.0.1:40123
@@ -9,6 +9,7 @@ import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
+import msgpackParser from "socket.io-msgpack-parser";
 
 const require = createRequire(new URL(".cache/reference/", import.meta.url));
 const { Server } = require("socket.io");
@@ -38,6 +39,7 @@ const http = createServer((request, response) => {
 });
 const application = positionals[0] ?? "serve";
 const io = new Server(http, {
+  parser: application === "socket-protocol-msgpack" ? msgpackParser : undefined,
   pingInterval: milliseconds(values["ping-interval"]),
   pingTimeout: milliseconds(values["ping-timeout"]),
   cors: values["cors-origin"] && { origin: values["cors-origin"] },
@@ -50,6 +52,8 @@ const io = new Server(http, {
 });
 if (application === "v2-support") {
   supportV2();
+} else if (application === "socket-protocol-msgpack") {
+  supportMsgpack();
 } else {
   io.on("connection", application === "express" ? express : serve);
 }
@@ -119,6 +123,27 @@ function supportV2() {
   io.of("/refused").use((socket, next) => next(new Error("refused")));
   io.of("/refused-data").use((socket, next) => {
     next(Object.assign(new Error("refused"), { data: { code: 7 } }));
+  });
+}
+
+function supportMsgpack() {
+  io.on("connection", (socket) => {
+    socket.emit("auth", socket.handshake.auth);
+    socket.on("message", (...args) => socket.emit("message-back", ...args));
+    socket.on("message-with-ack", (...args) => args.pop()(...args));
+    socket.on("add", (a, b, ack) => ack(a + b));
+    socket.on("describe", (picture) => {
+      socket.emit("described", picture, picture.data.byteLength);
+    });
+    socket.on("join", (room) => socket.join(room));
+    socket.on("broadcast", (room, ...args) => io.to(room).emit("broadcast", ...args));
+    socket.on("ask", () => {
+      socket.emit("question", { sure: true }, (...answer) => socket.emit("answered", ...answer));
+    });
+  });
+  io.of("/custom").on("connection", (socket) => socket.emit("auth", socket.handshake.auth));
+  io.of("/deny").use((socket, next) => {
+    next(Object.assign(new Error("not for you"), { data: socket.handshake.auth }));
   });
 }
 

@@ -1,7 +1,8 @@
 //! Servers whose packets are not JSON: msgpack, and parsers of the host's own, good and bad.
 //!
 //! ```text
-//! > 82 .. {"type":2,"nsp":"/","data":["echo",1]}      < 82 .. {"type":2,"nsp":"/","data":["echo",1]}
+//! > 82 .. {"type":2,"nsp":"/","data":["echo",1]}
+//! < 82 .. {"type":2,"nsp":"/","data":["echo",1]}
 //! ```
 
 use std::collections::BTreeMap;
