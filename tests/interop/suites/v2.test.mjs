@@ -1,11 +1,18 @@
 // Clients of Socket.IO v2 (Engine.IO 3), in each way they can be told to travel.
 import { after, afterEach, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import io from "socket.io-client-2";
 import { io as io4 } from "socket.io-client";
+import { launchBrowser } from "../lib/browser.mjs";
 import { modes } from "../lib/client.mjs";
 import { isReference, startScenario } from "../lib/server.mjs";
-import { collect, next } from "../lib/wait.mjs";
+import { collect, next, within } from "../lib/wait.mjs";
+
+const bundle = fileURLToPath(
+  new URL("../node_modules/socket.io-client-2/dist/socket.io.js", import.meta.url),
+);
 
 for (const mode of modes) {
   describe(`socket.io-client 2, ${mode.name}`, () => {
@@ -140,4 +147,67 @@ for (const mode of modes) {
       }
     });
   });
+}
+
+describe("socket.io-client 2 in a browser", () => {
+  let server;
+  let browser;
+  before(async () => {
+    server = await startScenario("v2-support");
+    browser = await launchBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  // What Node.js lacks: there the client polls in text, and has no scripts.
+  const travels = [
+    { name: "polling in bytes", options: {} },
+    { name: "polling by scripts", options: { forceJSONP: true } },
+  ];
+  for (const { name, options } of travels) {
+    test(name, async () => {
+      const page = await browser.browser.newPage();
+      const answers = [];
+      page.on("response", async (response) => {
+        answers.push(await response.headerValue("content-type").catch(() => null));
+      });
+      // A page of the same origin: the server under test has none.
+      const address = `${server.url}/page`;
+      await page.route(address, (route) => route.fulfill({ contentType: "text/html", body: "" }));
+      await page.goto(address);
+      await page.addScriptTag({ content: readFileSync(bundle, "utf8") });
+      const exchanged = page.evaluate(exchange, { ...options, url: server.url });
+      const heard = await within(exchanged, "what the page says");
+      const text = "\u{1f600}\u2028\\n\n";
+      assert.deepEqual(heard, { echo: [text, [0, 10, 255]], acked: [[7], text], pongs: 3 });
+      const isInBytes = answers.includes("application/octet-stream");
+      assert.equal(isInBytes, name === "polling in bytes", answers.join(", "));
+      await page.close();
+    });
+  }
+});
+
+/** Runs in the page: says some things and gives what was heard. */
+async function exchange({ url, ...options }) {
+  const socket = window.io(url, { ...options, transports: ["polling"], reconnection: false });
+  const next = (event) => new Promise((resolve) => socket.once(event, (...args) => resolve(args)));
+  // An ArrayBuffer or, where it came as base64, a Blob.
+  const numbers = async (bytes) => [...new Uint8Array(await new Response(bytes).arrayBuffer())];
+  const text = "\u{1f600}\u2028\\n\n";
+  await next("auth");
+  socket.emit("echo", text, new Uint8Array([0, 10, 255]).buffer);
+  const [said, bytes] = await next("echo");
+  const acked = await new Promise((resolve) => {
+    socket.emit("echo", new Uint8Array([7]).buffer, text, (...args) => resolve(args));
+  });
+  let pongs = 0;
+  while (pongs < 3) {
+    await next("pong");
+    pongs += 1;
+  }
+  socket.close();
+  const echo = [said, await numbers(bytes)];
+  return { echo, acked: [await numbers(acked[0]), acked[1]], pongs };
 }
