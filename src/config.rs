@@ -4,10 +4,12 @@
 //! nothing here is read from the environment.
 
 mod engine;
+mod recovery;
 
 use std::time::Duration;
 
 pub use engine::{Cookie, Cors, CorsOrigin, EngineConfig, InitialPacket, SameSite, Transports};
+pub use recovery::RecoveryConfig;
 
 /// All options of a server, by room.
 ///
@@ -79,6 +81,13 @@ pub struct SocketConfig {
     ///
     /// [`Handle::remote_ack`]: crate::Handle::remote_ack
     pub remote_answers_max: usize,
+    /// How many bytes the answers to one event that several were asked to acknowledge may have
+    /// together while it waits for the others; what comes beyond is dropped and told as
+    /// [`rejected`](crate::Answers::rejected). 16 MiB.
+    pub answers_bytes_max: usize,
+    /// Whether clients that come back soon get back what they had and missed; see
+    /// [`RecoveryConfig`]. `None`.
+    pub recovery: Option<RecoveryConfig>,
     /// How long the request that opened a session is kept for `Socket::handshake`.
     pub handshake: HandshakeRetention,
 }
@@ -95,6 +104,8 @@ impl Default for SocketConfig {
             namespace_name_bytes_max: 256,
             cleanup_empty_child_namespaces: false,
             remote_answers_max: 65_536,
+            answers_bytes_max: 16 * 1_024 * 1_024,
+            recovery: None,
             handshake: HandshakeRetention::ForLife,
         }
     }

@@ -96,6 +96,19 @@ pub struct SocketCounters {
     pub acks_rejected: u64,
     /// Events of the server that were not acknowledged in time.
     pub ack_timeouts: u64,
+    /// Events for other servers that went nowhere, because the adapter knows of none.
+    pub server_side_emits_unsupported: u64,
+    /// Sessions kept for clients that have left and may come back.
+    pub sessions_persisted: u64,
+    /// Clients that got back what they had.
+    pub sessions_recovered: u64,
+    /// Clients that claimed a session which isn't known, or an offset that isn't; each got a fresh
+    /// socket.
+    pub recoveries_failed: u64,
+    /// Events that were let go of before their time, because too many were kept.
+    pub recovery_events_evicted: u64,
+    /// Sessions of clients that have left, likewise.
+    pub recovery_sessions_evicted: u64,
     /// Joins that did nothing: joined already, or beyond the number of rooms.
     pub joins_ignored: u64,
     /// Messages queued for a recipient, broadcasts counted by recipient.

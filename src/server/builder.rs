@@ -12,6 +12,7 @@ use crate::config::{Config, Cors, Transports};
 use crate::entropy::SystemEntropy;
 use crate::reactor::{SystemListener, SystemNet};
 use crate::socketio::Parser;
+use crate::socketio::adapter::{Adapter, AdapterMaker};
 
 /// Options of a server, and the addresses it listens on.
 ///
@@ -41,6 +42,7 @@ pub struct Builder {
     unix_paths: Vec<PathBuf>,
     parser: Option<ChosenParser>,
     client_files: Option<ClientFiles>,
+    adapter: Option<AdapterMaker>,
 }
 
 /// A parser, which can't tell what it is.
@@ -119,6 +121,13 @@ impl Builder {
         self
     }
 
+    /// Gives each namespace an adapter of its own, made by its name; by default a server knows of
+    /// no other. See [`Adapter`].
+    pub fn adapter(mut self, make: impl Fn(&str) -> Box<dyn Adapter> + 'static) -> Self {
+        self.adapter = Some(AdapterMaker::new(make));
+        self
+    }
+
     /// Adds an address to listen on; a name is looked up here, which may block. Of a name that
     /// means several, all are taken; with port 0 one only, IPv4 before IPv6, since each would get
     /// a port of its own.
@@ -149,7 +158,7 @@ impl Builder {
     /// Binds the addresses added before and makes the server. Fails with what binding one of them
     /// failed with, or where epoll can't be had.
     pub fn build(self) -> io::Result<Server> {
-        let Self { config, addresses, unix_paths, parser, client_files } = self;
+        let Self { config, addresses, unix_paths, parser, client_files, adapter } = self;
         let mut listeners = bind_all(&addresses, &config)?;
         let addresses = listeners.iter().filter_map(SystemListener::local_address).collect();
         for path in unix_paths {
@@ -165,6 +174,9 @@ impl Builder {
             server.set_boxed_parser(parser);
         }
         server.client_files = client_files;
+        if let Some(adapter) = adapter {
+            server.hub.set_adapter(adapter);
+        }
         Ok(server)
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::{Closing, Server};
 use crate::admission::{ConnectionError, Decision};
@@ -16,6 +17,7 @@ use crate::endpoint::{WebSocket, WebSocketEvent};
 use crate::handle::Handle;
 use crate::http::Request;
 use crate::reactor::net::Net;
+use crate::socketio::adapter::{Adapter, AdapterMaker};
 use crate::socketio::payload::IntoArgs;
 use crate::socketio::{
     BroadcastOperator, Emitted, Handshake, Io, Namespace, NamespaceDecision, PatternError,
@@ -135,6 +137,13 @@ impl<N: Net> Server<N> {
         self.client_files = files;
     }
 
+    /// Gives each namespace, now and later, an adapter of its own, made by its name: before clients
+    /// come. A server that is bound takes one by [`Builder::adapter`](crate::Builder::adapter).
+    pub fn set_adapter(&mut self, make: impl Fn(&str) -> Box<dyn Adapter> + 'static) {
+        self.begin_host_tick();
+        self.hub.set_adapter(AdapterMaker::new(make));
+    }
+
     /// What other threads hold to run closures in this server's loop; see [`Handle`].
     pub fn handle(&self) -> Handle {
         self.mailbox.handle(self.reactor.net().waker())
@@ -193,6 +202,26 @@ impl<N: Net> Server<N> {
     /// A broadcast to the members of a room (or several) of `/`.
     pub fn to(&self, rooms: impl RoomNames) -> BroadcastOperator<'_> {
         self.io().to(rooms)
+    }
+
+    /// A broadcast to all of `/` but the members of a room (or several).
+    pub fn except(&self, rooms: impl RoomNames) -> BroadcastOperator<'_> {
+        self.io().except(rooms)
+    }
+
+    /// A broadcast in `/` that is dropped where a transport is busy.
+    pub fn volatile(&self) -> BroadcastOperator<'_> {
+        self.io().volatile()
+    }
+
+    /// A broadcast to the sockets of `/` of this server alone.
+    pub fn local(&self) -> BroadcastOperator<'_> {
+        self.io().local()
+    }
+
+    /// A broadcast in `/` whose acknowledgements are waited for no longer than this.
+    pub fn timeout(&self, timeout: Duration) -> BroadcastOperator<'_> {
+        self.io().timeout(timeout)
     }
 
     /// Closes the server; see [`Io::close`]. Poll on until [`Server::is_closed`].

@@ -9,6 +9,7 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 
 use super::Hub;
+use super::adapter::QuestionId;
 use super::packet::AckId;
 use super::parked::ParkedKey;
 use super::payload::{Args, IntoArgs};
@@ -134,6 +135,14 @@ impl std::error::Error for AckError {}
 /// What is called with the answer, once.
 pub(crate) type AckCallback = Box<dyn FnOnce(Socket<'_>, Result<Args<'_>, AckError>)>;
 
+/// Who hears of an answer.
+pub(crate) enum Answerer {
+    /// This closure, once.
+    Callback(AckCallback),
+    /// A question that was put to several.
+    Question(QuestionId),
+}
+
 /// The acknowledgements that one socket still owes.
 #[derive(Debug, Default)]
 pub(crate) struct Acks {
@@ -143,7 +152,7 @@ pub(crate) struct Acks {
 
 pub(crate) struct Pending {
     pub(crate) deadline: Option<DeadlineId>,
-    pub(crate) callback: AckCallback,
+    pub(crate) answerer: Answerer,
 }
 
 impl Acks {
@@ -151,13 +160,16 @@ impl Acks {
         self.pending.len()
     }
 
-    pub(crate) fn insert(
-        &mut self,
-        id: AckId,
-        deadline: Option<DeadlineId>,
-        callback: AckCallback,
-    ) {
-        self.pending.insert(id, Pending { deadline, callback });
+    pub(crate) fn insert(&mut self, id: AckId, deadline: Option<DeadlineId>, answerer: Answerer) {
+        self.pending.insert(id, Pending { deadline, answerer });
+    }
+
+    /// Forgets what is owed to a question that is over.
+    pub(crate) fn remove_question(&mut self, id: AckId, question: QuestionId) {
+        let owed = self.pending.get(&id).map(|pending| &pending.answerer);
+        if matches!(owed, Some(Answerer::Question(kept)) if *kept == question) {
+            self.pending.remove(&id);
+        }
     }
 
     /// An answer nobody awaits, or that came before, is `None`.

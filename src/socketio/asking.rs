@@ -3,14 +3,16 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::ack::{AckCallback, AckError, Pending};
+use super::ack::{AckCallback, AckError, Answerer, Pending};
+use super::adapter::OutgoingEvent;
 use super::nesting::Aftermath;
 use super::packet::AckId;
+use super::payload::Args;
 use super::rooms::SocketKey;
 use super::socket::Socket;
 use super::{Hub, Timer};
 use crate::message::Message;
-use crate::outbox::Lane;
+use crate::outbox::{Delivery, Lane};
 use crate::slots::SessionKey;
 
 impl Hub {
@@ -23,10 +25,8 @@ impl Hub {
         if owed >= state.config.acks_per_client_max {
             return None;
         }
-        let namespace = state.namespaces.get_mut(entry.namespace);
-        let id = AckId::new(namespace.next_ack);
-        namespace.next_ack += 1;
-        Some((id, Rc::clone(&namespace.name)))
+        let namespace = entry.namespace;
+        Some((state.next_ack(namespace), Rc::clone(&state.namespaces.get(namespace).name)))
     }
 
     /// Sends the event and notes who is to hear of the answer.
@@ -48,7 +48,8 @@ impl Hub {
                 && state.outboxes.push(entry.session, message, Lane::Soon).is_some()
             {
                 let deadline = at.map(|at| state.timers.schedule(at, Timer::Ack(key, id)));
-                entry.extras.get_or_insert_default().acks.insert(id, deadline, callback);
+                let answerer = Answerer::Callback(callback);
+                entry.extras.get_or_insert_default().acks.insert(id, deadline, answerer);
                 return;
             }
         }
@@ -70,6 +71,42 @@ impl Hub {
             Some(session) => self.run(session, call),
             None => self.run_unbound(call),
         };
+    }
+
+    /// As [`Hub::ask`], through the adapter, so that what is deferred keeps its order.
+    pub(super) fn ask_recoverably(
+        self: &Rc<Self>,
+        key: SocketKey,
+        event: OutgoingEvent,
+        volatile: bool,
+        timeout: Option<Duration>,
+        callback: AckCallback,
+    ) {
+        let id = event.ack();
+        let unsent = {
+            let state = &mut *self.state.borrow_mut();
+            let at = timeout.map(|timeout| state.now.monotonic.saturating_add(timeout));
+            let entry = state.sockets.get_mut(key).filter(|entry| entry.state.may_emit());
+            match entry.zip(id) {
+                Some((entry, id)) => {
+                    let deadline = at.map(|at| state.timers.schedule(at, Timer::Ack(key, id)));
+                    let answerer = Answerer::Callback(callback);
+                    let extras = entry.extras.get_or_insert_default();
+                    extras.acks.insert(id, deadline, answerer);
+                    None
+                }
+                None => Some(callback),
+            }
+        };
+        if let Some(callback) = unsent {
+            return self.tell_not_sent(key, callback);
+        }
+        let emitted = self.emit_recoverably(key, event, volatile);
+        if emitted.as_delivery() == Delivery::Dropped
+            && let Some((session, pending)) = self.take_ack(key, id)
+        {
+            self.tell_answer(session, key, pending.answerer, Err(AckError::NotSent));
+        }
     }
 
     /// Takes a pending acknowledgement, with the session it is for.
@@ -94,7 +131,27 @@ impl Hub {
     pub(super) fn handle_ack_timeout(self: &Rc<Self>, key: SocketKey, id: AckId) {
         let Some((session, pending)) = self.take_ack(key, Some(id)) else { return };
         self.state.borrow_mut().counters.ack_timeouts += 1;
-        self.run(session, || (pending.callback)(Socket::new(self, key), Err(AckError::Timeout)));
+        self.tell_answer(session, key, pending.answerer, Err(AckError::Timeout));
+    }
+
+    /// Tells whoever has asked.
+    pub(super) fn tell_answer(
+        self: &Rc<Self>,
+        session: SessionKey,
+        key: SocketKey,
+        answerer: Answerer,
+        answer: Result<Args<'_>, AckError>,
+    ) {
+        match (answerer, answer) {
+            (Answerer::Callback(callback), answer) => {
+                self.run(session, || callback(Socket::new(self, key), answer));
+            }
+            (Answerer::Question(question), Ok(args)) => self.handle_answer(question, args),
+            (Answerer::Question(question), Err(_)) => {
+                self.state.borrow_mut().note_left(question);
+                self.run_effects();
+            }
+        }
     }
 
     /// The socket has left: nobody will answer.
@@ -108,8 +165,7 @@ impl Hub {
             if let Some(deadline) = pending.deadline {
                 self.state.borrow_mut().timers.cancel(deadline);
             }
-            let error = Err(AckError::Disconnected);
-            self.run(session, || (pending.callback)(Socket::new(self, key), error));
+            self.tell_answer(session, key, pending.answerer, Err(AckError::Disconnected));
         }
     }
 }

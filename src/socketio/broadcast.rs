@@ -12,14 +12,22 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
-use super::adapter::{Emitted, Selection};
+use serde::de::DeserializeOwned;
+
+use super::Hub;
+use super::adapter::{AdapterError, BroadcastOptions, Emitted, OutgoingEvent, Request};
+use super::answers::Answers;
+use super::io::Io;
 use super::namespaces::NamespaceId;
-use super::payload::IntoArgs;
+use super::packet::AckId;
+use super::payload::{IntoArgs, OwnedArgs};
+use super::questions::Asker;
+use super::remote_socket::RemoteSocket;
 use super::rooms::SocketKey;
-use super::socket::{Socket, assert_not_reserved};
+use super::socket::assert_not_reserved;
 use super::socket_id::SocketId;
-use super::{Hub, State};
 
 /// A broadcast in the making: its rooms, exceptions and flags, in any order, then `emit`.
 ///
@@ -41,26 +49,26 @@ use super::{Hub, State};
 pub struct BroadcastOperator<'a> {
     pub(super) hub: &'a Rc<Hub>,
     pub(super) namespace: NamespaceId,
-    pub(super) selection: Selection,
-    volatile: bool,
-    compress: bool,
+    pub(super) options: BroadcastOptions,
 }
 
 impl<'a> BroadcastOperator<'a> {
     pub(super) fn new(hub: &'a Rc<Hub>, namespace: NamespaceId) -> Self {
-        Self { hub, namespace, selection: Selection::default(), volatile: false, compress: true }
+        Self { hub, namespace, options: BroadcastOptions::default() }
     }
 
     pub(super) fn from_socket(hub: &'a Rc<Hub>, key: SocketKey) -> Self {
-        let namespace = hub.state.borrow().sockets.get(key).map(|entry| entry.namespace);
-        let mut operator = Self::new(hub, namespace.unwrap_or(NamespaceId::NOWHERE));
-        operator.selection.sender = Some(key);
-        operator
+        let state = hub.state.borrow();
+        let Some(entry) = state.sockets.get(key) else {
+            return Self::new(hub, NamespaceId::NOWHERE);
+        };
+        let options = BroadcastOptions::from_sender(key, entry.id.clone());
+        Self { hub, namespace: entry.namespace, options }
     }
 
     /// Adds a room (or several) to those who get it.
     pub fn to(mut self, rooms: impl RoomNames) -> Self {
-        rooms.for_each(&mut |room| self.selection.rooms.push(Rc::from(room)));
+        self.options.add_rooms(rooms);
         self
     }
 
@@ -71,26 +79,39 @@ impl<'a> BroadcastOperator<'a> {
 
     /// Leaves out the members of a room (or several).
     pub fn except(mut self, rooms: impl RoomNames) -> Self {
-        rooms.for_each(&mut |room| self.selection.except.push(Rc::from(room)));
+        self.options.add_excepted(rooms);
         self
     }
 
-    /// Drops the message where a recipient's transport is busy; see [`Socket::volatile`].
+    /// Drops the message where a recipient's transport is busy; see
+    /// [`Socket::volatile`](crate::Socket::volatile).
     pub fn volatile(mut self) -> Self {
-        self.volatile = true;
+        self.options.volatile = true;
         self
     }
 
     /// Allows or forbids compression of polling answers that carry the message.
     pub fn compress(mut self, compress: bool) -> Self {
-        self.compress = compress;
+        self.options.compress = compress;
         self
     }
 
-    /// Sends the event; see [`Socket::emit`] for `args`.
+    /// Concerns the sockets of this server alone, whatever others its adapter knows of.
+    pub fn local(mut self) -> Self {
+        self.options.local = true;
+        self
+    }
+
+    /// Waits for answers no longer than this.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends the event; see [`Socket::emit`](crate::Socket::emit) for `args`.
     ///
     /// # Panics
-    /// As [`Socket::emit`].
+    /// As [`Socket::emit`](crate::Socket::emit).
     pub fn emit(self, event: &str, args: impl IntoArgs) -> Emitted {
         assert_not_reserved(event);
         if self.hub.watches_broadcasts(self.namespace) {
@@ -100,73 +121,170 @@ impl<'a> BroadcastOperator<'a> {
     }
 
     pub(super) fn send(self, event: &str, args: impl IntoArgs) -> Emitted {
-        let name = Rc::clone(&self.hub.state.borrow().namespaces.get(self.namespace).name);
-        let encoded = self.hub.encoded(self.hub.format.encode_event(&name, event, None, args));
-        let Some(mut draft) = encoded else { return Emitted::default() };
-        draft.set_compress(self.compress);
-        let message = draft.finish();
-        let mut state = self.hub.state.borrow_mut();
-        let (adapter, mut local) = state.local(self.namespace);
-        let emitted = adapter.broadcast(&mut local, &message, &self.selection, self.volatile);
-        let Emitted { queued, over_limit, dropped } = emitted;
-        state.counters.count_broadcast(queued, over_limit, dropped);
-        emitted
+        let Some(event) = self.encode(event, None, args) else { return Emitted::default() };
+        let options = &self.options;
+        self.hub
+            .with_adapter(self.namespace, |adapter, local| adapter.broadcast(local, event, options))
+    }
+
+    /// Sends the event and asks all who get it for an acknowledgement; `callback` gets, exactly
+    /// once, the first argument of each: when all have answered or left, at the latest at
+    /// [`timeout`](Self::timeout) with those that came. Without a time-out it may wait as long as
+    /// one of them stays.
+    ///
+    /// Where nobody is asked it has nothing to wait for and runs before this returns, otherwise
+    /// from `poll`. A socket that owes too many acknowledgements already
+    /// ([`acks_per_client_max`](crate::config::SocketConfig::acks_per_client_max)) isn't asked, nor
+    /// one whose transport is busy if this is [`volatile`](Self::volatile).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use throng::Server;
+    /// # let server = Server::builder().bind("127.0.0.1:0")?;
+    /// let voters = server.to("voters").timeout(Duration::from_secs(10));
+    /// voters.emit_with_ack::<bool>("agreed?", (), |io, answers| {
+    ///     let ayes = answers.values.iter().filter(|aye| **aye).count();
+    ///     io.emit("result", (&ayes, &answers.expected));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Socket::emit`](crate::Socket::emit).
+    pub fn emit_with_ack<T: DeserializeOwned>(
+        self,
+        event: &str,
+        args: impl IntoArgs,
+        callback: impl FnOnce(Io<'_>, Answers<T>) + 'static,
+    ) {
+        self.emit_with_raw_ack(event, args, |io, answers| {
+            let rejected = answers.rejected;
+            let answers = answers.parse();
+            io.count_rejected_acks(answers.rejected - rejected);
+            callback(io, answers);
+        });
+    }
+
+    /// As [`BroadcastOperator::emit_with_ack`], each answer as it came: its first argument, or
+    /// none.
+    ///
+    /// # Panics
+    /// As [`Socket::emit`](crate::Socket::emit).
+    pub fn emit_with_raw_ack(
+        self,
+        event: &str,
+        args: impl IntoArgs,
+        callback: impl FnOnce(Io<'_>, Answers<OwnedArgs>) + 'static,
+    ) {
+        assert_not_reserved(event);
+        let id = self.hub.state.borrow_mut().next_ack(self.namespace);
+        let asker = Asker::Host(Box::new(|hub, answers| callback(Io::new(hub), answers)));
+        let event = self.encode(event, Some(id), args);
+        let (namespace, options) = (self.namespace, &self.options);
+        self.hub.with_adapter(namespace, |adapter, local| {
+            let question = local.state.open_question(namespace, options.timeout, asker);
+            match event {
+                Some(event) => adapter.broadcast_with_ack(local, event, options, question),
+                None => local.all_asked(question),
+            }
+        });
+    }
+
+    /// Asks for the sockets that a message would reach now, on all servers; `callback` gets them
+    /// exactly once, from a server on its own before this returns. An adapter that asks others may
+    /// fail, and tells then how many have answered; the parent of dynamic namespaces always does.
+    ///
+    /// ```
+    /// # use throng::Server;
+    /// # let server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.to("lobby").fetch_sockets(|io, sockets| match sockets {
+    ///     Ok(sockets) => drop(io.emit("lobby", &sockets.len())),
+    ///     Err(error) => eprintln!("{error}"),
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn fetch_sockets(
+        self,
+        callback: impl FnOnce(Io<'_>, Result<Vec<RemoteSocket<'_>>, AdapterError>) + 'static,
+    ) {
+        let namespace = self.namespace;
+        let request = Request::new(&self.hub.effects, move |hub, sockets| {
+            let view = |snapshot| RemoteSocket::new(hub, namespace, snapshot);
+            let sockets = sockets.map(|sockets: Vec<_>| sockets.into_iter().map(view).collect());
+            hub.run_unbound(|| callback(Io::new(hub), sockets));
+        });
+        let state = self.hub.state.borrow();
+        let is_parent = state.namespaces.get(namespace).children().is_some();
+        drop(state);
+        if is_parent {
+            request.answer(Err(AdapterError::Unsupported));
+            return self.hub.run_effects();
+        }
+        self.hub.with_adapter(namespace, |adapter, local| {
+            adapter.fetch_sockets(local, &self.options, request);
+        });
     }
 
     /// The ids of the sockets of this server that a message would reach now.
     pub fn local_sockets(self) -> Vec<SocketId> {
         let state = &mut *self.hub.state.borrow_mut();
-        let keys = state.select(self.namespace, &self.selection);
+        let keys = state.selected_keys(self.namespace, &self.options);
         keys.into_iter().filter_map(|key| state.sockets.id(key)).collect()
     }
 
-    /// Puts the selected sockets into a room (or several).
+    /// Puts the selected sockets, of all servers, into a room (or several).
     pub fn sockets_join(self, rooms: impl RoomNames) {
-        self.for_each_socket(|socket| rooms.for_each(&mut |room| socket.join(room)));
+        let rooms = collected(rooms);
+        self.hub.with_adapter(self.namespace, |adapter, local| {
+            adapter.sockets_join(local, &self.options, &rooms);
+        });
     }
 
-    /// Takes the selected sockets out of a room (or several).
+    /// Takes the selected sockets, of all servers, out of a room (or several).
     pub fn sockets_leave(self, rooms: impl RoomNames) {
-        self.for_each_socket(|socket| rooms.for_each(&mut |room| socket.leave(room)));
+        let rooms = collected(rooms);
+        self.hub.with_adapter(self.namespace, |adapter, local| {
+            adapter.sockets_leave(local, &self.options, &rooms);
+        });
     }
 
-    /// Disconnects the selected sockets; see [`Socket::disconnect`].
+    /// Disconnects the selected sockets of all servers; see
+    /// [`Socket::disconnect`](crate::Socket::disconnect).
     pub fn disconnect_sockets(self) {
-        self.for_each_socket(Socket::disconnect);
+        self.disconnect(false);
     }
 
-    /// Disconnects the clients of the selected sockets; see [`Socket::disconnect_client`].
+    /// Disconnects the clients of the selected sockets of all servers; see
+    /// [`Socket::disconnect_client`](crate::Socket::disconnect_client).
     pub fn disconnect_clients(self) {
-        self.for_each_socket(Socket::disconnect_client);
+        self.disconnect(true);
     }
 
-    fn for_each_socket(self, act: impl Fn(Socket<'a>)) {
-        let keys = self.hub.state.borrow_mut().select(self.namespace, &self.selection);
-        for key in keys {
-            act(Socket::new(self.hub, key));
-        }
+    fn disconnect(self, close: bool) {
+        self.hub.with_adapter(self.namespace, |adapter, local| {
+            adapter.disconnect_sockets(local, &self.options, close);
+        });
+    }
+
+    fn encode(&self, event: &str, id: Option<AckId>, args: impl IntoArgs) -> Option<OutgoingEvent> {
+        let name = Rc::clone(&self.hub.state.borrow().namespaces.get(self.namespace).name);
+        let encoded = self.hub.format.encode_event(&name, event, id, args);
+        let mut draft = self.hub.encoded(encoded)?;
+        draft.set_compress(self.options.compress);
+        Some(OutgoingEvent::new(draft, id))
     }
 }
 
-impl State {
-    pub(super) fn select(
-        &mut self,
-        namespace: NamespaceId,
-        selection: &Selection,
-    ) -> Vec<SocketKey> {
-        let (_, mut local) = self.local(namespace);
-        local.select(selection);
-        local.selected.members().iter().map(|member| member.socket).collect()
-    }
+/// The names may come from the host's own code: nothing is borrowed while it runs.
+fn collected(rooms: impl RoomNames) -> Vec<Rc<str>> {
+    let mut names = Vec::new();
+    rooms.for_each(&mut |room| names.push(Rc::from(room)));
+    names
 }
 
 impl fmt::Debug for BroadcastOperator<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BroadcastOperator")
-            .field("selection", &self.selection)
-            .field("volatile", &self.volatile)
-            .field("compress", &self.compress)
-            .finish_non_exhaustive()
+        f.debug_struct("BroadcastOperator").field("options", &self.options).finish_non_exhaustive()
     }
 }
 

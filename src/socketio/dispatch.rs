@@ -152,6 +152,6 @@ impl Hub {
             self.state.borrow_mut().counters.acks_unknown += 1;
             return;
         };
-        self.run(session, || (pending.callback)(Socket::new(self, key), Ok(args)));
+        self.tell_answer(session, key, pending.answerer, Ok(args));
     }
 }

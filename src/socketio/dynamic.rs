@@ -116,6 +116,7 @@ impl Hub {
                 None => state.namespaces.insert(name),
             }
         };
+        self.install_adapter(id);
         self.tell_new_namespace(id);
         id
     }
@@ -207,6 +208,7 @@ impl Hub {
         };
         let Some(id) = id else { return self.refuse_namespace(wish.session, &wish.name) };
         if is_new {
+            self.install_adapter(id);
             self.tell_new_namespace(id);
         }
         self.join_namespace(wish.session, id, wish.auth.clone());
@@ -222,13 +224,20 @@ impl Hub {
 
     /// Forgets a child that has no socket any more, if it is to go then.
     pub(super) fn clean_up_namespace(self: &Rc<Self>, session: SessionKey, id: NamespaceId) {
-        let removed = {
-            let state = &mut *self.state.borrow_mut();
-            if !state.config.cleanup_empty_child_namespaces {
-                return;
-            }
-            state.namespaces.remove_if_empty_child(id)
+        let is_over = {
+            let state = self.state.borrow();
+            let cleans_up = state.config.cleanup_empty_child_namespaces;
+            cleans_up && state.namespaces.is_empty_child(id)
         };
+        if !is_over {
+            return;
+        }
+        self.close_adapter(id);
+        let removed = self.state.borrow_mut().namespaces.remove_if_empty_child(id);
+        if removed.is_none() {
+            // Somebody has come while its adapter closed.
+            self.install_adapter(id);
+        }
         // Its handlers may be the last of their kind: dropping them may run the host's code.
         if let Some(removed) = removed {
             self.run(session, || drop::<NamespaceEntry>(removed));

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::ack::{AckCallback, AckError};
-use super::adapter::send;
+use super::adapter::{OutgoingEvent, send};
 use super::payload::{Args, IntoArgs, OwnedArgs};
 use super::rooms::Member;
 use super::socket::{Socket, assert_not_reserved};
@@ -94,6 +94,10 @@ impl<'a> Emitter<'a> {
         let encoded = hub.encoded(hub.format.encode_event(&namespace, event, None, args));
         let Some(mut draft) = encoded else { return Delivery::Dropped };
         draft.set_compress(self.compress);
+        if hub.recovers {
+            let event = OutgoingEvent::new(draft, None);
+            return hub.emit_recoverably(self.socket.key, event, self.volatile).as_delivery();
+        }
         let message = draft.finish();
         let mut state = hub.state.borrow_mut();
         let soft_bytes_max = state.soft_bytes_max;
@@ -154,7 +158,12 @@ impl<'a> Emitter<'a> {
             return hub.tell_not_sent(key, callback);
         };
         draft.set_compress(self.compress);
-        hub.ask(key, id, &draft.finish(), self.volatile, self.timeout, callback);
+        if hub.recovers {
+            let event = OutgoingEvent::new(draft, Some(id));
+            hub.ask_recoverably(key, event, self.volatile, self.timeout, callback);
+        } else {
+            hub.ask(key, id, &draft.finish(), self.volatile, self.timeout, callback);
+        }
     }
 }
 

@@ -5,13 +5,14 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::adapter::Emitted;
+use super::adapter::{AdapterError, Emitted};
 use super::broadcast::{BroadcastOperator, RoomNames};
 use super::handler::ListenerId;
 use super::handshake::Handshake;
 use super::namespace::Namespace;
 use super::namespaces::{Matcher, NamespaceId};
 use super::payload::IntoArgs;
+use super::remote_socket::RemoteSocket;
 use super::timers::TimerId;
 use super::{Command, Hub, NamespaceDecision, ParkedKey, PatternError, dynamic};
 use crate::counters::SocketCounters;
@@ -132,6 +133,34 @@ impl<'a> Io<'a> {
         self.main().volatile()
     }
 
+    /// A broadcast to the sockets of `/` of this server alone.
+    pub fn local(self) -> BroadcastOperator<'a> {
+        self.main().local()
+    }
+
+    /// A broadcast in `/` with or without compression of the polling answers that carry it.
+    pub fn compress(self, compress: bool) -> BroadcastOperator<'a> {
+        self.main().compress(compress)
+    }
+
+    /// A broadcast in `/` whose acknowledgements are waited for no longer than this.
+    pub fn timeout(self, timeout: Duration) -> BroadcastOperator<'a> {
+        self.main().timeout(timeout)
+    }
+
+    /// The same as [`Io::to`].
+    pub fn within(self, rooms: impl RoomNames) -> BroadcastOperator<'a> {
+        self.to(rooms)
+    }
+
+    /// Asks for all sockets of `/`, of all servers; see [`BroadcastOperator::fetch_sockets`].
+    pub fn fetch_sockets(
+        self,
+        callback: impl FnOnce(Io<'_>, Result<Vec<RemoteSocket<'_>>, AdapterError>) + 'static,
+    ) {
+        self.main().fetch_sockets(callback);
+    }
+
     /// How many Engine.IO sessions are open.
     pub fn sessions_len(self) -> usize {
         self.hub.state.borrow().engine.len()
@@ -198,6 +227,10 @@ impl<'a> Io<'a> {
     /// Hands a parked value back, once.
     pub(crate) fn take_parked(self, key: ParkedKey) -> Option<Box<dyn Any>> {
         self.hub.take_parked(key)
+    }
+
+    pub(super) fn count_rejected_acks(self, count: usize) {
+        self.hub.state.borrow_mut().counters.acks_rejected += count as u64;
     }
 
     fn main(self) -> Namespace<'a> {

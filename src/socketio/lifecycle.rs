@@ -94,6 +94,7 @@ impl Hub {
         for key in keys {
             self.close_socket(key, DisconnectReason::ServerShuttingDown);
         }
+        self.close_adapters();
     }
 
     /// Whether a client may have a further socket; if not, that is counted.
@@ -112,9 +113,12 @@ impl Hub {
         id: NamespaceId,
         auth: Option<Rc<str>>,
     ) {
+        let claim = if self.recovers { auth.clone() } else { None };
         let key = self.state.borrow_mut().insert_socket(session, id, auth);
-        if let Some(key) = key {
-            self.begin_course(session, key);
+        match key {
+            Some(key) if self.recovers => self.identify(session, key, claim.as_deref()),
+            Some(key) => self.begin_course(session, key),
+            None => {}
         }
     }
 
@@ -123,6 +127,7 @@ impl Hub {
         if !self.admit_socket(session, key) {
             return;
         }
+        self.run_effects();
         let handlers = self.state.borrow().handlers_of(key, |handlers| &handlers.connect);
         for handler in handlers.iter().flat_map(List::iter) {
             self.run(session, || handler(Socket::new(self, key)));
@@ -181,9 +186,10 @@ impl Hub {
             state.unlink_socket(key);
             state.link_socket(session, key);
         }
-        let payload = state.connect_payload(session, &id);
+        let payload = state.connect_payload(session, key, &id);
         let message = self.format.encode_connect(&name, payload.as_deref());
         state.outboxes.push(session, &message, Lane::Soon);
+        state.record_own_room(key);
         true
     }
 
@@ -196,7 +202,9 @@ impl Hub {
         }
         let Some((session, disconnecting)) = self.begin_leaving(key, reason) else { return };
         self.tell_leaving(session, key, reason, disconnecting);
+        self.persist(key, reason);
         let (acks, disconnect) = self.state.borrow_mut().leave_namespace(key);
+        self.run_effects();
         self.tell_leaving(session, key, reason, disconnect);
         self.abandon_acks(session, key, acks);
         self.end_socket(session, key);
@@ -242,10 +250,13 @@ impl Hub {
     fn discard_socket(self: &Rc<Self>, session: SessionKey, key: SocketKey) {
         let acks = {
             let state = &mut *self.state.borrow_mut();
+            // One that was to recover is in its rooms already.
+            state.leave_rooms(key, false);
             let Some(entry) = state.sockets.get_mut(key) else { return };
             entry.state = SocketState::Disconnected;
             take_acks(entry)
         };
+        self.run_effects();
         self.abandon_acks(session, key, acks);
         self.end_socket(session, key);
     }
@@ -311,8 +322,7 @@ impl State {
         entry.state = SocketState::Disconnected;
         let (id, position) = (entry.namespace, entry.position);
         let acks = take_acks(entry);
-        let (adapter, mut local) = self.local(id);
-        adapter.leave_all(&mut local, key);
+        self.leave_rooms(key, true);
         self.forget_member(id, position);
         self.counters.disconnected += 1;
         (acks, self.handlers_of(key, |handlers| &handlers.disconnect))

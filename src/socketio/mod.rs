@@ -8,7 +8,8 @@
 //! any time. What a message does is told from top to bottom in `dispatch`.
 
 mod ack;
-mod adapter;
+pub mod adapter;
+mod answers;
 mod asking;
 mod broadcast;
 mod clients;
@@ -16,6 +17,7 @@ mod declare;
 mod deferred;
 mod dispatch;
 mod dynamic;
+mod effects;
 mod emitter;
 mod format;
 mod handler;
@@ -33,8 +35,14 @@ pub(crate) mod packet;
 mod parked;
 mod parser;
 pub(crate) mod payload;
+mod questions;
+mod recovery;
+mod remote_socket;
+mod room_events;
 mod rooms;
+mod server_side;
 mod session;
+mod shared_data;
 mod socket;
 mod socket_id;
 mod sockets;
@@ -46,7 +54,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 pub use ack::{Ack, AckError};
-pub use adapter::Emitted;
+pub use adapter::{AdapterError, Emitted};
+pub use answers::Answers;
 pub use broadcast::{BroadcastOperator, RoomNames};
 pub use deferred::Next;
 pub use dynamic::{NamespaceDecision, PatternError};
@@ -55,6 +64,9 @@ pub use handler::{ListenerId, Refusal};
 pub use handshake::Handshake;
 pub use io::Io;
 pub use namespace::Namespace;
+pub use remote_socket::RemoteSocket;
+pub use room_events::RoomEvent;
+pub use server_side::ServerAck;
 pub use session::{Session, SessionId};
 pub use socket::Socket;
 pub use socket_id::{InvalidSocketId, SocketId};
@@ -71,7 +83,7 @@ pub(crate) use parked::ParkedKey;
 pub(crate) use session::Ended;
 pub(crate) use timers::Timer;
 
-use adapter::{Adapter, Local, Selected};
+use adapter::{AdapterMaker, Effects, Selected};
 use clients::Clients;
 use dynamic::NamespaceHandler;
 use format::Format;
@@ -80,6 +92,8 @@ use namespaces::{NamespaceId, Namespaces};
 use nesting::Aftermath;
 use parked::ParkedValues;
 use payload::EncodeError;
+use questions::Questions;
+use recovery::{Identities, RecoveringAdapter};
 use session::SessionNotes;
 use sockets::Sockets;
 use timers::HostTimers;
@@ -97,6 +111,12 @@ use crate::slots::ConnectionKey;
 /// The state of one server, and the way into it for views and owned answers.
 pub(crate) struct Hub {
     pub(crate) state: RefCell<State>,
+    /// What is to be done when nothing is borrowed.
+    effects: Effects,
+    /// Whether clients may recover.
+    recovers: bool,
+    /// What makes adapters, where the usual one doesn't do.
+    adapter_maker: RefCell<Option<AdapterMaker>>,
     /// How deep user closures are nested at this moment.
     depth: Cell<u32>,
     format: Format,
@@ -120,6 +140,9 @@ pub(crate) struct State {
     sockets: Sockets,
     namespaces: Namespaces,
     selected: Selected,
+    questions: Questions,
+    identities: Identities,
+    effects: Effects,
     soft_bytes_max: usize,
     payload_bytes_max: usize,
     /// How many handlers were declared so far.
@@ -158,7 +181,12 @@ impl Hub {
         sessions_max: usize,
         entropy: Box<dyn Entropy>,
     ) -> Rc<Self> {
-        Rc::new(Self {
+        let effects = Effects::default();
+        let recovery = config.recovery.clone();
+        let hub = Rc::new(Self {
+            effects: effects.clone(),
+            recovers: config.recovery.is_some(),
+            adapter_maker: RefCell::new(None),
             state: RefCell::new(State {
                 engine,
                 outboxes: Outboxes::with_capacity(sessions_max),
@@ -175,6 +203,9 @@ impl Hub {
                 sockets: Sockets::with_capacity(sessions_max),
                 namespaces: Namespaces::with_capacity(sessions_max),
                 selected: Selected::default(),
+                questions: Questions::default(),
+                identities: Identities::default(),
+                effects,
                 soft_bytes_max: limits.soft_bytes_max,
                 payload_bytes_max,
                 listeners: 0,
@@ -185,7 +216,13 @@ impl Hub {
             depth: Cell::new(0),
             format: Format::default(),
             busy: Cell::new(false),
-        })
+        });
+        if let Some(recovery) = recovery {
+            hub.set_adapter(AdapterMaker::new(move |_| {
+                Box::new(RecoveringAdapter::new(recovery.clone()))
+            }));
+        }
+        hub
     }
 
     /// Chooses the form of all packets, before there are any.
@@ -199,21 +236,5 @@ impl Hub {
             self.state.borrow_mut().counters.encode_errors += 1;
         }
         encoded.ok()
-    }
-}
-
-impl State {
-    /// A namespace taken apart, so that its adapter can act on what surrounds it.
-    fn local(&mut self, id: NamespaceId) -> (&mut dyn Adapter, Local<'_>) {
-        let entry = self.namespaces.get_mut(id);
-        let local = Local {
-            members: &entry.members,
-            rooms: &mut entry.rooms,
-            sockets: &self.sockets,
-            outboxes: &mut self.outboxes,
-            selected: &mut self.selected,
-            soft_bytes_max: self.soft_bytes_max,
-        };
-        (&mut *entry.adapter, local)
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Hub;
 use super::ack::Ack;
-use super::adapter::Emitted;
+use super::adapter::{AdapterError, Emitted};
 use super::broadcast::{BroadcastOperator, RoomNames};
 use super::declare::{Scope, answering, typed};
 use super::deferred::Next;
@@ -16,6 +17,7 @@ use super::handler::{Handlers, ListenerId, Middleware, Refusal};
 use super::io::Io;
 use super::namespaces::NamespaceId;
 use super::payload::{Args, IntoArgs};
+use super::remote_socket::RemoteSocket;
 use super::socket::Socket;
 use super::socket_id::SocketId;
 use crate::engineio::DisconnectReason;
@@ -53,8 +55,8 @@ use crate::engineio::DisconnectReason;
 /// ```
 #[derive(Clone, Copy)]
 pub struct Namespace<'a> {
-    hub: &'a Rc<Hub>,
-    id: NamespaceId,
+    pub(super) hub: &'a Rc<Hub>,
+    pub(super) id: NamespaceId,
 }
 
 #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
@@ -320,6 +322,55 @@ impl<'a> Namespace<'a> {
     /// A broadcast that is dropped where a transport is busy.
     pub fn volatile(self) -> BroadcastOperator<'a> {
         self.all().volatile()
+    }
+
+    /// A broadcast to the sockets of this server alone.
+    pub fn local(self) -> BroadcastOperator<'a> {
+        self.all().local()
+    }
+
+    /// A broadcast with or without compression of the polling answers that carry it.
+    pub fn compress(self, compress: bool) -> BroadcastOperator<'a> {
+        self.all().compress(compress)
+    }
+
+    /// A broadcast whose acknowledgements are waited for no longer than this.
+    pub fn timeout(self, timeout: Duration) -> BroadcastOperator<'a> {
+        self.all().timeout(timeout)
+    }
+
+    /// The same as [`Namespace::to`].
+    pub fn within(self, rooms: impl RoomNames) -> BroadcastOperator<'a> {
+        self.to(rooms)
+    }
+
+    /// Asks for all sockets of the namespace, of all servers; see
+    /// [`BroadcastOperator::fetch_sockets`].
+    pub fn fetch_sockets(
+        self,
+        callback: impl FnOnce(Io<'_>, Result<Vec<RemoteSocket<'_>>, AdapterError>) + 'static,
+    ) {
+        self.all().fetch_sockets(callback);
+    }
+
+    /// Puts all sockets of the namespace into a room (or several).
+    pub fn sockets_join(self, rooms: impl RoomNames) {
+        self.all().sockets_join(rooms);
+    }
+
+    /// Takes all sockets of the namespace out of a room (or several).
+    pub fn sockets_leave(self, rooms: impl RoomNames) {
+        self.all().sockets_leave(rooms);
+    }
+
+    /// Disconnects all sockets of the namespace.
+    pub fn disconnect_sockets(self) {
+        self.all().disconnect_sockets();
+    }
+
+    /// Disconnects the clients of all sockets of the namespace.
+    pub fn disconnect_clients(self) {
+        self.all().disconnect_clients();
     }
 
     /// A broadcast to everybody.

@@ -9,11 +9,12 @@ use std::rc::Rc;
 use regex_lite::Regex;
 
 use super::Io;
-use super::adapter::{Adapter, LocalAdapter};
 use super::dynamic::NamespaceDecision;
+use super::effects::Seat;
 use super::handler::Handlers;
 use super::handshake::Handshake;
 use super::rooms::{Member, Rooms, SocketKey};
+use super::server_side::Watchers;
 use crate::slots::{Key, Slots};
 
 /// Names a namespace among those of its server.
@@ -27,7 +28,8 @@ pub(crate) struct NamespaceEntry {
     pub(crate) members: Vec<Member>,
     pub(crate) rooms: Rooms,
     pub(crate) handlers: Handlers,
-    pub(crate) adapter: Box<dyn Adapter>,
+    pub(super) seat: Seat,
+    pub(super) watchers: Watchers,
     /// The id of the next acknowledgement asked for.
     pub(crate) next_ack: u64,
     /// All sockets, those included that are not in yet or have their last words.
@@ -124,9 +126,11 @@ impl Namespaces {
         if let Kind::Parent { children, .. } = &mut entry.kind {
             children.push(id);
         }
-        let (handlers, hears_outgoing) = (entry.handlers.clone(), entry.hears_outgoing);
+        let (handlers, watchers) = (entry.handlers.clone(), entry.watchers.clone());
+        let hears_outgoing = entry.hears_outgoing;
         let child = self.get_mut(id);
         child.handlers = handlers;
+        child.watchers = watchers;
         child.hears_outgoing = hears_outgoing;
         child.kind = Kind::Child { parent };
         self.children_len += 1;
@@ -144,6 +148,17 @@ impl Namespaces {
         self.by_name.remove(&entry.name);
         self.children_len -= 1;
         Some(entry)
+    }
+
+    /// Whether it is a child without sockets.
+    pub(crate) fn is_empty_child(&self, id: NamespaceId) -> bool {
+        let entry = self.get(id);
+        entry.sockets_len == 0 && matches!(entry.kind, Kind::Child { .. })
+    }
+
+    /// All of them, parents included.
+    pub(crate) fn ids(&self) -> Vec<NamespaceId> {
+        self.entries.keys().into_iter().map(NamespaceId).collect()
     }
 
     pub(crate) fn contains(&self, id: NamespaceId) -> bool {
@@ -214,7 +229,8 @@ impl NamespaceEntry {
             members: Vec::new(),
             rooms: Rooms::default(),
             handlers: Handlers::default(),
-            adapter: Box::new(LocalAdapter),
+            seat: Seat::default(),
+            watchers: Watchers::default(),
             next_ack: 0,
             sockets_len: 0,
             hears_outgoing: false,

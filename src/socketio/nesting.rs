@@ -97,14 +97,18 @@ impl Hub {
     }
 
     fn free(self: &Rc<Self>, session: SessionKey, key: SocketKey) {
-        let removed = self.state.borrow_mut().sockets.remove(key);
+        let removed = {
+            let state = &mut *self.state.borrow_mut();
+            state.forget_identity(key);
+            state.sockets.remove(key)
+        };
         // The host's data and handlers may run the host's code when they are dropped.
         if removed.as_ref().is_some_and(|entry| entry.extras.is_some()) {
             self.run(session, || drop(removed));
         }
     }
 
-    fn nest(&self, closure: impl FnOnce()) -> bool {
+    pub(super) fn nest(&self, closure: impl FnOnce()) -> bool {
         self.depth.set(self.depth.get() + 1);
         let finished = guard(closure).is_some();
         self.depth.set(self.depth.get() - 1);
@@ -115,8 +119,12 @@ impl Hub {
     }
 
     /// Does what has waited, and what comes of doing it, one after the other and not nested.
-    fn settle(self: &Rc<Self>) {
-        if self.depth.get() > 0 || self.busy.get() || self.state.borrow().aftermath.is_empty() {
+    pub(super) fn settle(self: &Rc<Self>) {
+        if self.depth.get() > 0 {
+            return;
+        }
+        self.run_effects();
+        if self.busy.get() || self.state.borrow().aftermath.is_empty() {
             return;
         }
         self.busy.set(true);

@@ -65,10 +65,12 @@ impl BroadcastOperator<'_> {
         for namespace in children {
             let mut child = self.clone();
             child.namespace = namespace;
-            let Emitted { queued, over_limit, dropped, .. } = child.emit_and_tell(event, &args);
+            let Emitted { queued, over_limit, dropped, deferred } =
+                child.emit_and_tell(event, &args);
             emitted.queued += queued;
             emitted.over_limit += over_limit;
             emitted.dropped += dropped;
+            emitted.deferred |= deferred;
         }
         emitted
     }
@@ -77,7 +79,7 @@ impl BroadcastOperator<'_> {
         let (hub, told) = {
             let state = &mut *self.hub.state.borrow_mut();
             let hears = state.namespaces.get(self.namespace).hears_outgoing;
-            let told = hears.then(|| state.select(self.namespace, &self.selection));
+            let told = hears.then(|| state.selected_keys(self.namespace, &self.options));
             (self.hub, told.unwrap_or_default())
         };
         let emitted = self.send(event, args);

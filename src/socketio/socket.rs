@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 
 use super::Hub;
 use super::ack::AckError;
-use super::adapter::Local;
 use super::broadcast::{BroadcastOperator, RoomNames};
 use super::emitter::Emitter;
 use super::handshake::Handshake;
@@ -182,22 +181,23 @@ impl<'a> Socket<'a> {
         // The names may come from the host's own code: nothing is borrowed while it runs.
         rooms.for_each(&mut |room| {
             let mut state = self.hub.state.borrow_mut();
-            let rooms_max = state.config.rooms_per_socket_max;
-            let mut joined = true;
-            state.with_local(self.key, |adapter, local, member| {
-                joined = adapter.join(local, member, room, rooms_max);
-            });
-            state.counters.joins_ignored += u64::from(!joined);
+            if let Some(member) = state.joining_member(self.key) {
+                let joined = state.join_room(member, room);
+                state.counters.joins_ignored += u64::from(!joined);
+            }
         });
+        self.hub.run_effects();
     }
 
     /// Takes it out of a room (or several).
     pub fn leave(self, rooms: impl RoomNames) {
         rooms.for_each(&mut |room| {
-            self.hub.state.borrow_mut().with_local(self.key, |adapter, local, member| {
-                adapter.leave(local, member.socket, room);
-            });
+            let mut state = self.hub.state.borrow_mut();
+            if state.joining_member(self.key).is_some() {
+                state.leave_room(self.key, room);
+            }
         });
+        self.hub.run_effects();
     }
 
     /// The rooms it is in, in the order it joined them, without the one that bears its own id.
@@ -220,6 +220,11 @@ impl<'a> Socket<'a> {
     /// A broadcast to all but the members of a room (or several), and this socket.
     pub fn except(self, rooms: impl RoomNames) -> BroadcastOperator<'a> {
         self.broadcast().except(rooms)
+    }
+
+    /// A broadcast to the sockets of this server alone, without this socket.
+    pub fn local(self) -> BroadcastOperator<'a> {
+        self.broadcast().local()
     }
 
     /// A broadcast to all of its namespace, without this socket.
@@ -267,15 +272,7 @@ impl<'a> Socket<'a> {
 
     /// Replaces the host's data of type `T`.
     pub fn set_data<T: 'static>(self, data: Rc<T>) {
-        let mut state = self.hub.state.borrow_mut();
-        let Some(entry) = state.sockets.get_mut(self.key) else { return };
-        let kept = &mut entry.extras.get_or_insert_default().data;
-        let place = kept.iter().position(|kept| kept.is::<T>());
-        let replaced = place.map(|place| kept.swap_remove(place));
-        kept.push(data);
-        // Dropping the host's value may run the host's code: not while the state is borrowed.
-        drop(state);
-        drop(replaced);
+        self.hub.set_data(self.key, data);
     }
 
     fn read<T>(self, read: impl FnOnce(&SocketEntry) -> T) -> Option<T> {
@@ -291,7 +288,7 @@ impl Hub {
         Some((Rc::clone(&state.namespaces.get(entry.namespace).name), entry.session))
     }
 
-    fn disconnect_socket(self: &Rc<Self>, key: SocketKey) {
+    pub(super) fn disconnect_socket(self: &Rc<Self>, key: SocketKey) {
         let Some((namespace, session)) = self.address(key) else { return };
         let message = self.format.encode_disconnect(&namespace);
         {
@@ -304,7 +301,7 @@ impl Hub {
         self.close_socket(key, DisconnectReason::ServerNamespaceDisconnect);
     }
 
-    fn disconnect_client(self: &Rc<Self>, key: SocketKey) {
+    pub(super) fn disconnect_client(self: &Rc<Self>, key: SocketKey) {
         let session = self.state.borrow().sockets.get(key).map(|entry| entry.session);
         let Some(session) = session else { return };
         for key in self.sockets_of(session) {
@@ -315,20 +312,10 @@ impl Hub {
 }
 
 impl super::State {
-    /// Hands a connected socket's namespace, taken apart, to `act`.
-    fn with_local(
-        &mut self,
-        key: SocketKey,
-        act: impl FnOnce(&mut dyn super::adapter::Adapter, &mut Local<'_>, Member),
-    ) {
-        let Some(entry) = self.sockets.get(key) else { return };
-        if !entry.state.may_join() {
-            return;
-        }
-        let member = Member { socket: key, session: entry.session };
-        let id = entry.namespace;
-        let (adapter, mut local) = self.local(id);
-        act(adapter, &mut local, member);
+    /// The socket as a member, while it may join and leave rooms.
+    fn joining_member(&self, key: SocketKey) -> Option<Member> {
+        let entry = self.sockets.get(key).filter(|entry| entry.state.may_join())?;
+        Some(Member { socket: key, session: entry.session })
     }
 }
 

@@ -107,6 +107,25 @@ impl Sockets {
         Some(entry)
     }
 
+    /// Gives a socket the id that another had. Where that one is still here, the id means this one
+    /// from now on.
+    pub(crate) fn set_id(&mut self, key: SocketKey, id: &SocketId) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let old = std::mem::replace(&mut entry.id, id.clone());
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        if let Ok(found) = self.by_id.find_entry(hasher.hash_one(&old), |&kept| kept == key) {
+            found.remove();
+        }
+        let hash = hasher.hash_one(id);
+        let has_id = |&kept: &SocketKey| entries.get(kept).is_some_and(|entry| entry.id == *id);
+        if let Ok(found) = self.by_id.find_entry(hash, has_id) {
+            found.remove();
+        }
+        self.by_id.insert_unique(hash, key, |&kept| {
+            entries.get(kept).map_or(0, |entry| hasher.hash_one(&entry.id))
+        });
+    }
+
     /// The socket with this id, in whatever namespace.
     pub(crate) fn find(&self, id: &str) -> Option<SocketKey> {
         let id: SocketId = id.parse().ok()?;

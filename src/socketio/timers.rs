@@ -4,6 +4,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::adapter::QuestionId;
+use super::namespaces::NamespaceId;
 use super::packet::AckId;
 use super::rooms::SocketKey;
 use super::{Hub, Io};
@@ -19,6 +21,10 @@ pub(crate) enum Timer {
     Connect(SessionKey),
     /// An acknowledgement that was asked for.
     Ack(SocketKey, AckId),
+    /// An event that several were asked to acknowledge.
+    Question(QuestionId),
+    /// A deadline of a namespace's adapter.
+    Adapter(NamespaceId),
     /// A timer of the host's.
     Host(Key<HostTimer>),
 }
@@ -98,6 +104,8 @@ impl Hub {
             Timer::Session(_) => {}
             Timer::Connect(session) => self.handle_connect_timeout(session),
             Timer::Ack(key, id) => self.handle_ack_timeout(key, id),
+            Timer::Question(question) => self.handle_question_timeout(question),
+            Timer::Adapter(namespace) => self.handle_adapter_deadline(namespace),
             Timer::Host(key) => self.run_host_timer(key),
         }
     }

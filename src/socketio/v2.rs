@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use super::State;
 use super::handler::Refusal;
+use super::rooms::SocketKey;
 use super::socket_id::SocketId;
 use crate::engineio::{Protocol, Sid};
 use crate::slots::SessionKey;
@@ -52,8 +53,13 @@ impl State {
     }
 
     /// The payload of the answer to a client that is let in, if it gets one.
-    pub(super) fn connect_payload(&self, session: SessionKey, id: &SocketId) -> Option<String> {
-        (!self.is_v2(session)).then(|| ["{\"sid\":\"", id.as_str(), "\"}"].concat())
+    pub(super) fn connect_payload(
+        &self,
+        session: SessionKey,
+        key: SocketKey,
+        id: &SocketId,
+    ) -> Option<String> {
+        (!self.is_v2(session)).then(|| self.identity_json(key, id))
     }
 
     /// What a client that a middleware refuses is told instead of an object with the message.

@@ -43,7 +43,6 @@ impl EventDraft {
     }
 
     /// Adds a string as the last argument.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for adapters that append offsets"))]
     pub(crate) fn append(&mut self, argument: &str) {
         match &mut self.repr {
             Repr::Json(draft) => draft.append(argument),
@@ -53,7 +52,6 @@ impl EventDraft {
     }
 
     /// The name of the event and its arguments; they borrow what has been encoded.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for adapters that pass events on"))]
     pub(crate) fn event(&self) -> Option<(Cow<'_, str>, Args<'_>)> {
         match &self.repr {
             Repr::Json(draft) => draft.event(),

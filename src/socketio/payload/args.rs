@@ -219,6 +219,18 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The first argument by itself, or none: what an acknowledgement to several counts for.
+    pub(crate) fn first(&self) -> OwnedArgs {
+        match self.elements().next() {
+            Some(Element::Json(json)) => OwnedArgs::from_json(json.to_owned(), 1, Vec::new()),
+            Some(Element::JsonWithBytes(json, attachments)) => {
+                OwnedArgs::from_json(json.to_owned(), 1, attachments.to_vec())
+            }
+            Some(Element::Msgpack(value)) => OwnedArgs::from_msgpack(value.to_vec(), 1),
+            None => OwnedArgs::default(),
+        }
+    }
+
     pub(super) fn repr(&self) -> Repr<'a> {
         self.repr
     }

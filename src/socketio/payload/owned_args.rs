@@ -6,11 +6,11 @@
 use std::fmt;
 use std::rc::Rc;
 
-use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_transcode::Transcoder;
 
-use super::{Args, ArgsWriter, EncodeError, IntoArgs};
+use super::{Args, ArgsWriter, EncodeError, IntoArgs, placeholders_are_legal};
 
 /// Arguments kept for later: encoded once, or taken from an event that has been handled.
 ///
@@ -61,6 +61,24 @@ impl OwnedArgs {
         Ok(Self::from_json(json, len, attachments))
     }
 
+    /// Arguments that were JSON elsewhere: what [`Args::json`] told, and the attachments of
+    /// [`Args::attachments`]. `None` if it isn't JSON, or a placeholder names an attachment that
+    /// isn't there.
+    ///
+    /// ```
+    /// use throng::OwnedArgs;
+    ///
+    /// let args = OwnedArgs::with_attachments(r#""hi",[1,2]"#, Vec::new()).unwrap();
+    /// assert_eq!(args.as_args().len(), 2);
+    /// assert!(OwnedArgs::with_attachments("],[", Vec::new()).is_none());
+    /// ```
+    pub fn with_attachments(json: &str, attachments: Vec<Rc<[u8]>>) -> Option<Self> {
+        let json = json.trim();
+        let values: Vec<IgnoredAny> = serde_json::from_str(&["[", json, "]"].concat()).ok()?;
+        let is_legal = placeholders_are_legal(json, attachments.len());
+        is_legal.then(|| Self::from_json(json.to_owned(), values.len(), attachments))
+    }
+
     /// Takes the arguments out of a sequence in any format: what implementing [`Deserialize`] does,
     /// for those who hold a deserializer.
     ///
@@ -82,6 +100,15 @@ impl OwnedArgs {
 
     pub(super) fn from_msgpack(values: Vec<u8>, len: usize) -> Self {
         Self { repr: Repr::Msgpack { values }, len }
+    }
+
+    /// How many bytes it holds, attachments included.
+    pub(crate) fn bytes(&self) -> usize {
+        let attachments: usize = match &self.repr {
+            Repr::Json { attachments, .. } => attachments.iter().map(|bytes| bytes.len()).sum(),
+            Repr::Msgpack { .. } => 0,
+        };
+        self.as_args().bytes() + attachments
     }
 
     /// The arguments for reading and for emitting again; costs nothing.
