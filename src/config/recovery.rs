@@ -37,7 +37,7 @@ pub struct RecoveryConfig {
     pub skip_middlewares: bool,
     /// The most events that are kept. 100,000.
     pub events_max: usize,
-    /// The most bytes of them, with 128 for each event and the names of its rooms. 64 MiB.
+    /// The most bytes of them, with 256 for each event and the names of its rooms. 64 MiB.
     pub events_bytes_max: usize,
     /// The most sessions of clients that have left. 100,000.
     pub sessions_max: usize,

@@ -287,5 +287,5 @@ fn bytes_of(session: &SavedSession) -> usize {
 /// As often as the reference looks.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// What keeping an event costs beside its bytes.
-const EVENT_BYTES: usize = 128;
+const EVENT_BYTES: usize = 256;
 const SESSION_BYTES: usize = 256;
