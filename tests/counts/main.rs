@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use net::{CountingNet, Counts, text_frame, upgrade_request};
-use throng::config::{Config, HandshakeRetention};
+use throng::config::{Config, HandshakeRetention, RecoveryConfig};
 use throng::testing::{MemoryListener, MemoryStream};
 use throng::{Now, Server};
 
@@ -43,9 +43,14 @@ struct Running {
 impl Running {
     /// A server with as many clients as it may have.
     fn with_clients(clients: usize, head_bytes: usize, handshake: HandshakeRetention) -> Self {
+        Self::with(clients, head_bytes, |config| config.socket.handshake = handshake)
+    }
+
+    /// The same, with another configuration.
+    fn with(clients: usize, head_bytes: usize, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.reactor.connections_max = Some(clients);
-        config.socket.handshake = handshake;
+        change(&mut config);
         let now = Rc::new(Cell::new(Duration::from_secs(1)));
         let clock = Rc::clone(&now);
         let clock = move || Now { monotonic: clock.get(), wall: clock.get() };
@@ -104,9 +109,13 @@ impl Running {
 
     /// The heap of a whole server, divided by its clients.
     fn heap_per_client(head_bytes: usize, handshake: HandshakeRetention) -> usize {
+        Self::heap_with(head_bytes, |config| config.socket.handshake = handshake)
+    }
+
+    fn heap_with(head_bytes: usize, change: impl FnOnce(&mut Config)) -> usize {
         let mut running = None;
         let info = allocation_counter::measure(|| {
-            running = Some(Self::with_clients(CLIENTS, head_bytes, handshake));
+            running = Some(Self::with(CLIENTS, head_bytes, change));
         });
         assert_eq!(running.map(|running| running.server.connections_len()), Some(CLIENTS));
         usize::try_from(info.bytes_current).unwrap_or_default().div_ceil(CLIENTS)
@@ -236,4 +245,34 @@ fn a_heartbeat_is_one_write_and_one_read() {
     assert_eq!(after.writes, pinged.writes);
     assert_eq!(after.reads - pinged.reads, clients as u64);
     assert_eq!(after.closes, 0);
+}
+
+/// What connection state recovery costs where it is on: a client its private id, an event its
+/// place, its bytes and its offset. Where it is off it costs nothing: that is what the others hold.
+#[test]
+fn recovery_costs_a_client_a_few_bytes_and_an_event_its_own() {
+    let recovering = |config: &mut Config| {
+        config.socket.handshake = HandshakeRetention::UntilConnected;
+        config.socket.recovery = Some(RecoveryConfig::default());
+    };
+    let off = Running::heap_per_client(0, HandshakeRetention::UntilConnected);
+    let on = Running::heap_with(0, recovering);
+    println!("heap per idle client with recovery: {on} bytes, without: {off}");
+    assert!(on <= off + 96, "{on} bytes");
+
+    let clients = 100;
+    let mut running = Running::with(clients, 0, recovering);
+    running.allocations_of_broadcasts(1_000);
+    let events = 10_000;
+    let info = allocation_counter::measure(|| {
+        for _ in 0..events {
+            running.server.emit("news", "hello");
+            running.poll();
+        }
+    });
+    let kept = usize::try_from(info.bytes_current).unwrap_or_default().div_ceil(events);
+    let allocations = info.count_total.div_ceil(events as u64);
+    println!("a broadcast that is kept: {kept} bytes, {allocations} allocations");
+    assert!(kept <= 320, "{kept} bytes");
+    assert!(allocations <= 8, "{allocations}");
 }

@@ -7,6 +7,7 @@ mod events;
 mod handlers;
 mod nesting;
 mod parsers;
+mod recovery;
 mod volatile;
 
 use std::cell::Cell;
