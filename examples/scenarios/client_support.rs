@@ -1,6 +1,6 @@
 //! `client-support`: the Socket.IO server for the tests of socket.io-client.
 //!
-//! Connection state recovery isn't part of it: a client that comes back is a new one.
+//! Clients that come back within two minutes get their sockets back, and what they missed.
 //!
 //! ```text
 //! > 42["hi"]        < 42["hi"]
@@ -14,11 +14,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use throng::config::{Config, RecoveryConfig};
 use throng::http::Request;
 use throng::{Decision, Io, Refusal, Server};
 
 pub(crate) fn bind(address: SocketAddr) -> io::Result<Server> {
-    let mut server = Server::builder().ping_interval(Duration::from_secs(2)).bind(address)?;
+    let mut config = Config::default();
+    config.engine.ping_interval = Duration::from_secs(2);
+    config.socket.recovery = Some(RecoveryConfig::default());
+    let mut server = Server::builder().config(config).bind(address)?;
     server.allow_request(admit_later);
     declare_namespaces(&server);
     data::declare(server.of("/"));
