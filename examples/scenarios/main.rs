@@ -70,7 +70,7 @@ fn close_on_signals(handle: Handle) -> io::Result<()> {
 
 type Bind = fn(SocketAddr) -> io::Result<Server>;
 
-const APPS: [(&str, Bind); 9] = [
+const APPS: [(&str, Bind); 10] = [
     ("engine-protocol", engine_protocol::bind),
     ("engine-protocol-v3", engine_protocol::bind_v3),
     ("engine-client-support", engine_client_support::bind),
@@ -78,6 +78,7 @@ const APPS: [(&str, Bind); 9] = [
     ("socket-protocol-msgpack", socket_protocol_msgpack::bind),
     ("client-support", client_support::bind),
     ("smoke", smoke::bind),
+    ("smoke-msgpack", smoke::bind_with_msgpack),
     ("v2-support", v2_support::bind),
     ("ws-echo", ws_echo::bind),
 ];

@@ -1,8 +1,7 @@
 //! `smoke`: one app that uses nearly everything, with short times and small sizes.
 //!
-//! What it leaves out, because the library can't do it so far: connection state recovery, the
-//! record of all events heard (`heard`), the event that is refused (`forbidden`), `ask-room`, the
-//! namespaces `/slow`, `/room-N` and `/admin`, clients of socket.io 2.x and JSONP.
+//! What it leaves out, because the library can't do it so far: connection state recovery,
+//! `ask-room` and `/admin`. `smoke-msgpack` speaks to clients that have the same parser.
 //!
 //! ```text
 //! > 40                 < 40{"sid":"..."}
@@ -13,6 +12,7 @@
 mod binary;
 mod echo;
 mod forwarded;
+mod heard;
 mod http;
 mod namespaces;
 mod report;
@@ -25,17 +25,25 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use throng::config::{Config, Cors, CorsOrigin};
-use throng::{DisconnectReason, Server, Socket};
+use throng::{DisconnectReason, MsgpackParser, Server, Socket};
 
 pub(crate) fn bind(address: SocketAddr) -> io::Result<Server> {
-    let server = Server::builder().config(config()).bind(address)?;
+    declare(Server::builder().config(config()).bind(address)?)
+}
+
+pub(crate) fn bind_with_msgpack(address: SocketAddr) -> io::Result<Server> {
+    declare(Server::builder().config(config()).parser(MsgpackParser).bind(address)?)
+}
+
+fn declare(server: Server) -> io::Result<Server> {
     let main = server.of("/").on_connect(welcome).on_disconnecting(tell_observers);
+    heard::declare(main);
     echo::declare(main);
     rooms::declare(main);
     store::declare(main);
     binary::declare(main);
     report::declare(main);
-    namespaces::declare(&server);
+    namespaces::declare(&server).map_err(io::Error::other)?;
     http::declare(&server);
     Ok(server)
 }
@@ -49,6 +57,7 @@ fn config() -> Config {
     config.engine.ping_timeout = Duration::from_millis(1_500);
     config.engine.upgrade_timeout = Duration::from_secs(1);
     config.engine.payload_bytes_max = 100_000;
+    config.engine.allow_eio3 = true;
     config.engine.cors = Some(cors);
     config.socket.connect_timeout = Duration::from_secs(1);
     config

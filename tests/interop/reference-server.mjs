@@ -21,8 +21,6 @@ const { positionals, values } = parseArgs({
     "ping-interval": { type: "string", default: "25s" },
     "ping-timeout": { type: "string", default: "20s" },
     "cors-origin": { type: "string" },
-    // The reference brings its own.
-    "client-files": { type: "string" },
   },
 });
 

@@ -1,13 +1,16 @@
-//! The namespaces beside `/`: one that echoes, one that wants a token.
+//! The namespaces beside `/`: one that echoes, one that wants a token, one that takes its time,
+//! and as many rooms as are asked for.
 //!
 //! ```text
 //! > 40/auth,{"token":"x"}
 //! < 44/auth,{"message":"unauthorized","data":{"code":"E_TOKEN","got":"x"}}
 //! ```
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
-use throng::{Refusal, Server, Socket};
+use throng::{Next, PatternError, Refusal, Server, Socket};
 
 use super::echo::echo;
 
@@ -18,7 +21,7 @@ struct Credentials {
     user: Option<Value>,
 }
 
-pub(crate) fn declare(server: &Server) {
+pub(crate) fn declare(server: &Server) -> Result<(), PatternError> {
     server.of("/echo").on_raw("echo", echo);
     server
         .of("/auth")
@@ -31,6 +34,22 @@ pub(crate) fn declare(server: &Server) {
         .on_connect(|socket| {
             socket.emit("user", &*socket.data::<Value>());
         });
+    server.of("/slow").middleware_deferred(take_time).on_connect(|socket| {
+        socket.emit("at-last", ());
+    });
+    server
+        .of_pattern("^/room-[0-9]+$")?
+        .on_connect(|socket| {
+            socket.emit("nsp", &*socket.namespace().name());
+        })
+        .on_raw("all", |socket, args, _| {
+            socket.namespace().emit("all", args);
+        });
+    Ok(())
+}
+
+fn take_time(socket: Socket<'_>, next: Next) {
+    socket.server().after(Duration::from_millis(300), |_| next.allow());
 }
 
 fn check_token(socket: Socket<'_>) -> Result<(), Refusal> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use throng::http::Request;
-use throng::{Namespace, Socket, Transport};
+use throng::{Namespace, Protocol, Socket, Transport};
 
 pub(crate) fn declare(namespace: Namespace<'_>) {
     namespace
@@ -37,7 +37,7 @@ fn who(socket: Socket<'_>) -> Value {
     json!({
         "id": socket.id(),
         "transport": socket.transport().map(Transport::as_str),
-        "protocol": 4,
+        "protocol": socket.protocol().map(Protocol::revision),
         "nsp": &*socket.namespace().name(),
     })
 }

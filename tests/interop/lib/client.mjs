@@ -1,6 +1,8 @@
 // Clients of the suites: socket.io-client in the three ways it can be told to travel.
 import { io } from "socket.io-client";
-import { next, nextWhere } from "./wait.mjs";
+import { io as io3 } from "socket.io-client-3";
+import io2 from "socket.io-client-2";
+import { next, nextWhere, within } from "./wait.mjs";
 
 /** Each suite runs once per mode; `settles` names the transport a session ends up with. */
 export const modes = [
@@ -9,18 +11,26 @@ export const modes = [
   { name: "polling only", options: { transports: ["polling"] }, settles: "polling" },
 ];
 
+/** The clients that are in use; `protocol` is the revision of Engine.IO they speak. */
+export const generations = [
+  { name: "socket.io-client 4.8", io, protocol: 4 },
+  { name: "socket.io-client 3.1", io: io3, protocol: 4 },
+  { name: "socket.io-client 2.5", io: io2, protocol: 3 },
+];
+
 /** Clients that are closed together at the end of a test. */
 export class Clients {
   #open = new Set();
 
-  constructor(url, mode) {
+  constructor(url, mode, generation = generations[0], options = {}) {
     this.url = url;
-    this.options = { ...mode?.options, forceNew: true, reconnectionDelay: 20 };
+    this.io = generation.io;
+    this.options = { ...mode?.options, ...options, forceNew: true, reconnectionDelay: 20 };
   }
 
   /** A client that has not connected yet, so that a test can listen first. */
   create({ namespace = "/", ...options } = {}) {
-    const socket = io(this.url + namespace, { ...this.options, autoConnect: false, ...options });
+    const socket = this.io(this.url + namespace, { ...this.options, autoConnect: false, ...options });
     this.#open.add(socket);
     return socket;
   }
@@ -69,4 +79,12 @@ export function usersReach(socket, wanted, boundMs) {
 /** Resolves when the server has handled all that this socket emitted before. */
 export function handled(socket) {
   return socket.timeout(10_000).emitWithAck("ack-echo", "handled");
+}
+
+/** All that the server acknowledges the event with, whatever the generation of the client. */
+export function ask(socket, event, ...args) {
+  const answered = new Promise((resolve) => {
+    socket.emit(event, ...args, (...answer) => resolve(answer));
+  });
+  return within(answered, `the acknowledgement of ${event}`);
 }

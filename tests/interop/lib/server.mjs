@@ -21,11 +21,15 @@ export function startExpress(flags = []) {
   return isReference ? startReference("express", flags) : start(program, [], flags);
 }
 
-/** Starts one app of the example `scenarios`. */
-export function startScenario(app) {
+/** Starts an app of the example `scenarios`. */
+export function startScenario(app, flags = []) {
+  if (isReference && app.startsWith("smoke")) {
+    const script = fileURLToPath(new URL("../reference/scenario.mjs", import.meta.url));
+    return start(process.execPath, [script, app], flags);
+  }
   const built = fromRoot("target/release/examples/scenarios");
   const program = process.env.THRONG_SCENARIOS_BIN || built;
-  return isReference ? startReference(app, []) : start(program, ["--app", app], []);
+  return isReference ? startReference(app, flags) : start(program, ["--app", app], flags);
 }
 
 class TestServer {

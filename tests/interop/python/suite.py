@@ -2,82 +2,17 @@
 
     python suite.py http://127.0.0.1:40123 polling,websocket
 
-Prints one line per case and ends with 1 at the first that fails. Every wait is for an event and
-has a bound.
+Prints one line per case and ends with 1 at the first that fails.
 """
 
 import queue
 import sys
-import threading
-import time
 
-import engineio
-import socketio
+from client import BOUND_SECONDS, Client, InOrderClient
 from socketio.exceptions import ConnectionError as Refused
 
-BOUND_SECONDS = 15
+EVENTS = ("chat", "echo", "reply", "room", "users")
 PAYLOAD_BYTES_MAX = 1_000_000
-
-
-class InOrder(engineio.Client):
-    """Handles messages as they come: the original starts a thread for each, in any order."""
-
-    def _trigger_event(self, event, *args, **kwargs):
-        return super()._trigger_event(event, *args, **{**kwargs, "run_async": False})
-
-    def disconnect(self, abort=False, reason=None):
-        """Leaves once all is written: the original may forget its goodbye and wait for a ping."""
-        written = self.queue.all_tasks_done
-        with written:
-            written.wait_for(lambda: not self.queue.unfinished_tasks, timeout=2)
-        super().disconnect(abort=True, reason=reason)
-
-
-class InOrderClient(socketio.Client):
-    def _engineio_client_class(self):
-        return InOrder
-
-
-class Client:
-    """A connected client whose events are kept in queues until they are asked for."""
-
-    def __init__(self, url, transports, reconnection=False):
-        self.io = InOrderClient(reconnection=reconnection)
-        self.disconnected = threading.Event()
-        self.io.on("disconnect", lambda *_: self.disconnected.set())
-        self._heard = {}
-        for event in ("chat", "echo", "reply", "room", "users"):
-            self._listen(event)
-        self.io.connect(url, transports=transports, wait_timeout=BOUND_SECONDS)
-
-    def _listen(self, event):
-        heard = self._heard[event] = queue.Queue()
-        self.io.on(event, heard.put)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.io.disconnect()
-
-    def emit(self, event, *args):
-        self.io.emit(event, args[0] if len(args) == 1 else args)
-
-    def next(self, event):
-        try:
-            return self._heard[event].get(timeout=BOUND_SECONDS)
-        except queue.Empty:
-            raise AssertionError(f"no event {event} came") from None
-
-    def until(self, event, value):
-        deadline = time.monotonic() + BOUND_SECONDS
-        while time.monotonic() < deadline:
-            if self.next(event) == value:
-                return
-        raise AssertionError(f"no event {event} with {value!r} came")
-
-    def ack(self, value):
-        return self.io.call("ack-echo", value, timeout=BOUND_SECONDS)
 
 
 def reply_to_a_message(connect):
@@ -102,13 +37,13 @@ def two_clients_chat(connect):
 def values_and_text(connect):
     with connect() as client:
         for value in (0, 1.5, True, [None], [], {"a": [None]}, "你好 👋🏽", "\x00\x1e\u2028"):
-            assert client.ack(value) == value, value
+            assert client.ask("ack-echo", value) == value, value
 
 
 def binary(connect):
     value = {"parts": [b"\x00\xff", {"deep": bytes(range(256)) * 20}], "empty": b""}
     with connect() as client:
-        assert client.ack(value) == value
+        assert client.ask("ack-echo", value) == value
         client.emit("echo", value)
         assert client.next("echo") == value
 
@@ -126,15 +61,15 @@ def order(connect):
 def rooms(connect):
     with connect() as member, connect() as other:
         member.emit("join", "blue")
-        member.ack("joined")
+        member.ask("ack-echo", "joined")
         other.emit("room", "blue", "to blue")
         assert member.next("room") == "to blue"
         member.emit("leave", "blue")
-        member.ack("left")
+        member.ask("ack-echo", "left")
         other.emit("room", "blue", "unheard")
-        other.ack("said")
-        member.ack("still here")
-        assert member._heard["room"].empty()
+        other.ask("ack-echo", "said")
+        member.ask("ack-echo", "still here")
+        assert not member.heard("room")
 
 
 def limit(connect):
@@ -147,7 +82,7 @@ def limit(connect):
         if "websocket" in transports:
             assert client.disconnected.wait(BOUND_SECONDS), "still connected beyond the limit"
     with connect() as client:
-        assert client.ack("served") == "served"
+        assert client.ask("ack-echo", "served") == "served"
 
 
 def unknown_namespace(connect):
@@ -178,4 +113,4 @@ if __name__ == "__main__":
     url, transports = sys.argv[1], sys.argv[2].split(",")
     for case in CASES:
         print(case.__name__.replace("_", " "), flush=True)
-        case(lambda: Client(url, transports))
+        case(lambda: Client(url, transports, EVENTS))
