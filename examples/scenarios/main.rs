@@ -78,6 +78,7 @@ const APPS: [(&str, Bind); 10] = [
     ("socket-protocol-msgpack", socket_protocol_msgpack::bind),
     ("client-support", client_support::bind),
     ("smoke", smoke::bind),
+    ("smoke-recovery", smoke::bind_with_recovery),
     ("smoke-msgpack", smoke::bind_with_msgpack),
     ("v2-support", v2_support::bind),
     ("ws-echo", ws_echo::bind),

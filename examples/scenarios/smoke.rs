@@ -1,7 +1,7 @@
 //! `smoke`: one app that uses nearly everything, with short times and small sizes.
 //!
-//! What it leaves out, because the library can't do it so far: connection state recovery,
-//! `ask-room` and `/admin`. `smoke-msgpack` speaks to clients that have the same parser.
+//! `smoke-recovery` keeps what clients miss while they are away, and `smoke-msgpack` speaks to
+//! clients that have the same parser.
 //!
 //! ```text
 //! > 40                 < 40{"sid":"..."}
@@ -24,11 +24,19 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use throng::config::{Config, Cors, CorsOrigin};
+use throng::config::{Config, Cors, CorsOrigin, RecoveryConfig};
 use throng::{DisconnectReason, MsgpackParser, Server, Socket};
 
 pub(crate) fn bind(address: SocketAddr) -> io::Result<Server> {
     declare(Server::builder().config(config()).bind(address)?)
+}
+
+pub(crate) fn bind_with_recovery(address: SocketAddr) -> io::Result<Server> {
+    let mut recovery = RecoveryConfig::default();
+    recovery.max_disconnection_duration = Duration::from_secs(2);
+    let mut config = config();
+    config.socket.recovery = Some(recovery);
+    declare(Server::builder().config(config).bind(address)?)
 }
 
 pub(crate) fn bind_with_msgpack(address: SocketAddr) -> io::Result<Server> {
@@ -65,7 +73,8 @@ fn config() -> Config {
 
 fn welcome(socket: Socket<'_>) {
     let auth: Value = socket.handshake().auth().unwrap_or_else(|| json!({}));
-    socket.emit("welcome", &json!({ "id": socket.id(), "auth": auth, "recovered": false }));
+    let recovered = socket.recovered();
+    socket.emit("welcome", &json!({ "id": socket.id(), "auth": auth, "recovered": recovered }));
 }
 
 fn tell_observers(socket: Socket<'_>, reason: DisconnectReason) {

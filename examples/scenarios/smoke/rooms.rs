@@ -6,9 +6,11 @@
 //! ```
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::Deserialize;
-use throng::{Args, BroadcastOperator, Namespace, Socket};
+use serde_json::{Value, json};
+use throng::{Ack, Args, BroadcastOperator, Namespace, Socket};
 
 use super::forwarded::Forwarded;
 
@@ -64,7 +66,22 @@ fn declare_broadcasts(namespace: Namespace<'_>) {
                 forward(socket.namespace().except(&room), args, 1);
             }
         })
-        .on_raw("broadcast", |socket, args, _| forward(socket.broadcast(), args, 0));
+        .on_raw("broadcast", |socket, args, _| forward(socket.broadcast(), args, 0))
+        .on_raw("ask-room", |socket, args, ack| {
+            if let (Ok((room, milliseconds)), Some(ack)) = (args.parse(), ack) {
+                ask_room(socket, room, milliseconds, args.skip(2), ack);
+            }
+        });
+}
+
+fn ask_room(socket: Socket<'_>, room: String, milliseconds: u32, args: Args<'_>, ack: Ack) {
+    let patient = socket.namespace().to(&room).timeout(Duration::from_millis(milliseconds.into()));
+    // A client that acknowledges with nothing answers `null`.
+    patient.emit_with_ack::<Option<Value>>("question", args, |_, answers| {
+        let mut responses = answers.values;
+        responses.sort_by_key(|response| json!(response).to_string());
+        ack.send(&json!({ "timedOut": answers.timed_out, "responses": responses }));
+    });
 }
 
 fn forward(recipients: BroadcastOperator<'_>, args: Args<'_>, index: usize) {

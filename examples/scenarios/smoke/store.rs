@@ -11,10 +11,9 @@ use std::rc::Rc;
 
 use serde::Serialize;
 use serde_json::Value;
-use throng::{Namespace, Socket, SocketId};
+use throng::{Ack, Namespace, RemoteSocket, Socket, SocketId};
 
-use super::rooms;
-
+/// What clients set. It is shared: other servers see it, and a client that recovers gets it back.
 type Data = RefCell<BTreeMap<String, Value>>;
 
 /// One socket, as `fetch` tells of it.
@@ -22,28 +21,34 @@ type Data = RefCell<BTreeMap<String, Value>>;
 struct Description {
     id: SocketId,
     rooms: Vec<Rc<str>>,
-    data: Rc<Data>,
+    data: Value,
 }
 
 pub(crate) fn declare(namespace: Namespace<'_>) {
     namespace
+        .shared_data::<Data>()
         .on_with_ack("set", |socket, (key, value): (String, Value)| {
             socket.data::<Data>().borrow_mut().insert(key, value);
             true
         })
-        .on_with_ack("fetch", |socket, room: String| describe_room(socket.namespace(), &room));
+        .on_raw("fetch", |socket, args, ack| {
+            if let (Ok(room), Some(ack)) = (args.parse::<String>(), ack) {
+                describe_room(socket, &room, ack);
+            }
+        });
 }
 
-fn describe_room(namespace: Namespace<'_>, room: &str) -> Vec<Description> {
-    let mut ids = namespace.room(room);
-    ids.sort();
-    ids.into_iter().filter_map(|id| namespace.socket(&id)).map(describe).collect()
+fn describe_room(socket: Socket<'_>, room: &str, ack: Ack) {
+    socket.namespace().to(room).fetch_sockets(|_, sockets| {
+        let sockets = sockets.unwrap_or_default();
+        let mut descriptions: Vec<_> = sockets.iter().map(describe).collect();
+        descriptions.sort_by(|left, right| left.id.cmp(&right.id));
+        ack.send(&descriptions);
+    });
 }
 
-fn describe(socket: Socket<'_>) -> Description {
-    let id = socket.id();
-    let mut rooms = rooms::sorted(socket);
-    rooms.push(id.as_str().into());
+fn describe(socket: &RemoteSocket<'_>) -> Description {
+    let mut rooms = socket.rooms().to_vec();
     rooms.sort();
-    Description { id, rooms, data: socket.data() }
+    Description { id: socket.id(), rooms, data: socket.data().unwrap_or_default() }
 }

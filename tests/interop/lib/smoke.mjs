@@ -124,6 +124,19 @@ export function declareSmoke(context) {
     assert.deepEqual(await heard.finally(() => clearInterval(again)), [1]);
   });
 
+  test("ask-room gathers the first arguments of all answers", async () => {
+    const [a, b, c] = await crowd(3);
+    assert.deepEqual(await ask(a, "ask-room", "r", 1_000), [{ timedOut: false, responses: [] }]);
+    for (const [client, answer] of [[a, "x"], [b, { n: 1 }]]) {
+      await ask(client, "join", "r");
+      client.on("question", (...args) => args.pop()(answer, "ignored"));
+    }
+    const all = { timedOut: false, responses: ["x", { n: 1 }] };
+    assert.deepEqual(await ask(a, "ask-room", "r", 1_000, "how?"), [all]);
+    await ask(c, "join", "r");
+    assert.deepEqual(await ask(a, "ask-room", "r", 200), [{ ...all, timedOut: true }]);
+  });
+
   test("set, fetch, make-join, make-leave", async () => {
     const [a, b] = await crowd(2);
     assert.deepEqual(await ask(a, "set", "name", { first: "Ann" }), [true]);

@@ -62,6 +62,9 @@ def questions():
     with join(answers={"question": lambda *args: ("answered", *args)}) as client:
         client.emit("ask", 1, b"two")
         assert client.next_args("answer") == ("answered", 1, b"two")
+        client.ask("join", "r")
+        told = client.ask("ask-room", "r", 1_000)
+        assert told == {"timedOut": False, "responses": ["answered"]}, told
 
 
 def rooms():
