@@ -8,6 +8,7 @@
 mod builder;
 mod face;
 mod flush;
+mod greeting;
 mod hooks;
 mod outputs;
 mod read;
@@ -36,6 +37,7 @@ use crate::reactor::net::Net;
 use crate::reactor::{Reactor, SystemNet};
 use crate::slots::{ConnectionKey, SessionKey};
 use crate::socketio::{Hub, Io, Parser, Timer};
+use greeting::Greeting;
 use hooks::Asking;
 use read::PostWork;
 use requests::PendingAdmission;
@@ -74,6 +76,7 @@ pub struct Server<N: Net = SystemNet> {
     drained: Vec<SessionKey>,
     admission: Option<Admission>,
     admissions: HashMap<ConnectionKey, PendingAdmission>,
+    greetings: HashMap<ConnectionKey, Greeting>,
     error_handler: Option<ErrorHandler>,
     mailbox: Mailbox,
     clock: Box<dyn Fn() -> Now>,
@@ -128,6 +131,8 @@ enum Owner {
     Nobody,
     /// It waits for the decision about its handshake.
     Admission,
+    /// Its WebSocket is open, and its session in a moment.
+    Greeting,
     /// Its GET is held by a session.
     Poll(SessionKey),
     /// Its POST is read for a session.
@@ -300,6 +305,7 @@ impl<N: Net> Server<N> {
             drained: Vec::new(),
             admission: None,
             admissions: HashMap::new(),
+            greetings: HashMap::new(),
             error_handler: None,
             mailbox: Mailbox::new(),
             clock,
@@ -391,6 +397,8 @@ impl<N: Net> Server<N> {
             self.session_timers[session.index()] = None;
             let state = &mut *self.hub.state.borrow_mut();
             state.engine.handle_deadline(self.now, session, &mut state.outboxes);
+        } else if let Timer::Greeting(connection) = timer {
+            self.greet(connection);
         } else {
             self.hub.handle_timer(timer);
         }

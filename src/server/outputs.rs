@@ -120,6 +120,7 @@ impl<N: Net> Server<N> {
         self.closing = Closing::Until(self.now.monotonic + CLOSING_TIME_MAX);
         self.reactor.close_listeners();
         self.refuse_admissions();
+        self.refuse_greetings();
         self.hub.close_all();
         let sessions = self.hub.state.borrow().engine.keys();
         for session in sessions {

@@ -217,6 +217,7 @@ impl<N: Net> Server<N> {
             Owner::Admission => {
                 self.admissions.remove(&key);
             }
+            Owner::Greeting => self.forget_greeting(key, lost),
             Owner::Nobody => {}
         }
         self.drain_outputs();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Owner, Server};
 use crate::admission::{ConnectionError, Decision};
 use crate::endpoint::WebSocketEvent;
-use crate::engineio::{PostStart, Rejection, Route, Transport};
+use crate::engineio::{PostStart, Protocol, Rejection, Route, Transport};
 use crate::http::{Method, Request, Response, Status};
 use crate::message::Form;
 use crate::reactor::net::Net;
@@ -228,9 +228,14 @@ impl<N: Net> Server<N> {
                 if !self.upgrade(key, &request, None) {
                     return;
                 }
-                self.hub.state.borrow_mut().engine.offer_sid(sid);
                 match protocol {
-                    Ok(()) => self.open_websocket(key, request, form),
+                    Ok(()) if Protocol::of_form(form) == Protocol::V3 => {
+                        self.greet_soon(key, request, form, sid);
+                    }
+                    Ok(()) => {
+                        self.hub.state.borrow_mut().engine.offer_sid(sid);
+                        self.open_websocket(key, request, form);
+                    }
                     // The reference judges the protocol too late: its refusal, in plain HTTP,
                     // follows the 101.
                     Err(rejection) => {
@@ -254,7 +259,7 @@ impl<N: Net> Server<N> {
         self.handle_open(session, request);
     }
 
-    fn open_websocket(&mut self, key: ConnectionKey, request: Request, form: Form) {
+    pub(super) fn open_websocket(&mut self, key: ConnectionKey, request: Request, form: Form) {
         let session = {
             let state = &mut *self.hub.state.borrow_mut();
             let (entropy, outboxes) = (&mut *state.entropy, &mut state.outboxes);

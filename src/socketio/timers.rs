@@ -10,13 +10,15 @@ use super::packet::AckId;
 use super::rooms::SocketKey;
 use super::{Hub, Io};
 use crate::deadlines::DeadlineId;
-use crate::slots::{Key, SessionKey, Slots};
+use crate::slots::{ConnectionKey, Key, SessionKey, Slots};
 
 /// Whom a deadline concerns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timer {
     /// Engine.IO: a heartbeat, a probe, a close that waits.
     Session(SessionKey),
+    /// Engine.IO: a client of EIO 3 that waits for its open packet.
+    Greeting(ConnectionKey),
     /// A client that has not joined a namespace.
     Connect(SessionKey),
     /// An acknowledgement that was asked for.
@@ -101,7 +103,7 @@ impl Hub {
     /// Handles a deadline that isn't Engine.IO's.
     pub(crate) fn handle_timer(self: &Rc<Self>, timer: Timer) {
         match timer {
-            Timer::Session(_) => {}
+            Timer::Session(_) | Timer::Greeting(_) => {}
             Timer::Connect(session) => self.handle_connect_timeout(session),
             Timer::Ack(key, id) => self.handle_ack_timeout(key, id),
             Timer::Question(question) => self.handle_question_timeout(question),

@@ -4,6 +4,7 @@
 mod deferred;
 mod dynamic;
 mod events;
+mod greeting;
 mod handlers;
 mod nesting;
 mod parsers;

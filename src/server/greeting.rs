@@ -1,0 +1,73 @@
+//! Between the 101 of a client of EIO 3 and its open packet lies a moment.
+//!
+//! Such clients begin to listen once they have heard that they are connected. An open packet that
+//! comes in one segment with the 101 finds nobody; the reference takes long enough to write it.
+//!
+//! ```text
+//! < HTTP/1.1 101 Switching Protocols    (a moment)    < 0{"sid":"..."}
+//! ```
+
+use std::time::Duration;
+
+use super::{Owner, Server};
+use crate::engineio::Sid;
+use crate::http::Request;
+use crate::message::Form;
+use crate::reactor::Lost;
+use crate::reactor::net::Net;
+use crate::slots::ConnectionKey;
+use crate::socketio::Timer;
+
+/// A client whose 101 is written and whose session is not open so far.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    request: Request,
+    form: Form,
+    sid: Option<Sid>,
+}
+
+impl<N: Net> Server<N> {
+    /// Opens the session on this connection in a moment.
+    pub(super) fn greet_soon(
+        &mut self,
+        key: ConnectionKey,
+        request: Request,
+        form: Form,
+        sid: Option<Sid>,
+    ) {
+        self.reactor.set_owner(key, Owner::Greeting);
+        self.greetings.insert(key, Greeting { request, form, sid });
+        let at = self.now.monotonic.saturating_add(MOMENT);
+        self.hub.state.borrow_mut().timers.schedule(at, Timer::Greeting(key));
+    }
+
+    /// The moment is over.
+    pub(super) fn greet(&mut self, key: ConnectionKey) {
+        if let Some(Greeting { request, form, sid }) = self.greetings.remove(&key) {
+            self.hub.state.borrow_mut().engine.offer_sid(sid);
+            self.open_websocket(key, request, form);
+        }
+    }
+
+    /// The client has gone before.
+    pub(super) fn forget_greeting(&mut self, key: ConnectionKey, lost: Lost) {
+        self.greetings.remove(&key);
+        if let Lost::Failure(failure) = lost {
+            let code = failure.close_code();
+            self.reactor.close_websocket(self.now.monotonic, key, Some(code), "");
+        }
+    }
+
+    /// The server closes: nobody gets in any more.
+    pub(super) fn refuse_greetings(&mut self) {
+        let mut keys: Vec<_> = self.greetings.drain().map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.reactor.set_owner(key, Owner::Nobody);
+            self.reactor.close_websocket(self.now.monotonic, key, None, "");
+        }
+    }
+}
+
+/// Longer than a client takes to wake up for the 101.
+const MOMENT: Duration = Duration::from_millis(2);
