@@ -70,7 +70,7 @@ fn close_on_signals(handle: Handle) -> io::Result<()> {
 
 type Bind = fn(SocketAddr) -> io::Result<Server>;
 
-const APPS: [(&str, Bind); 10] = [
+const APPS: [(&str, Bind); 11] = [
     ("engine-protocol", engine_protocol::bind),
     ("engine-protocol-v3", engine_protocol::bind_v3),
     ("engine-client-support", engine_client_support::bind),

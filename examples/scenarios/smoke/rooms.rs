@@ -68,16 +68,17 @@ fn declare_broadcasts(namespace: Namespace<'_>) {
         })
         .on_raw("broadcast", |socket, args, _| forward(socket.broadcast(), args, 0))
         .on_raw("ask-room", |socket, args, ack| {
-            if let (Ok((room, milliseconds)), Some(ack)) = (args.parse(), ack) {
-                ask_room(socket, room, milliseconds, args.skip(2), ack);
+            if let (Ok((room, milliseconds)), Some(ack)) = (args.parse::<(String, u32)>(), ack) {
+                let time = Duration::from_millis(milliseconds.into());
+                let room = socket.namespace().to(&room).timeout(time);
+                ask_room(room, args.skip(2), ack);
             }
         });
 }
 
-fn ask_room(socket: Socket<'_>, room: String, milliseconds: u32, args: Args<'_>, ack: Ack) {
-    let patient = socket.namespace().to(&room).timeout(Duration::from_millis(milliseconds.into()));
+fn ask_room(room: BroadcastOperator<'_>, args: Args<'_>, ack: Ack) {
     // A client that acknowledges with nothing answers `null`.
-    patient.emit_with_ack::<Option<Value>>("question", args, |_, answers| {
+    room.emit_with_ack::<Option<Value>>("question", args, |_, answers| {
         let mut responses = answers.values;
         responses.sort_by_key(|response| json!(response).to_string());
         ack.send(&json!({ "timedOut": answers.timed_out, "responses": responses }));
