@@ -1,8 +1,9 @@
 //! A Socket.IO server on one thread and one epoll reactor, without an async runtime.
 //!
 //! It speaks Engine.IO v4 and Socket.IO v5 as the official clients do, over long-polling and
-//! WebSocket, and shares its port with an HTTP application. An unchanged `socket.io-client` talks
-//! to it as it would to the Node.js server.
+//! WebSocket (and, where allowed, Engine.IO v3 with clients of Socket.IO 1 and 2), and shares its
+//! port with an HTTP application. An unchanged `socket.io-client` talks to it as it would to the
+//! Node.js server.
 //!
 //! ```no_run
 //! use throng::Server;
@@ -22,6 +23,8 @@
 //!
 //! # Where to begin
 //!
+//! [`guide`] has a page for each topic, and one for who comes from Node.js. In short:
+//!
 //! - [`Server`] is built by [`Server::builder`] and driven by [`Server::run`], or by
 //!   [`Server::poll`] from a loop of your own.
 //! - [`Namespace`] is where handlers are declared; they get a [`Socket`] and typed arguments, or
@@ -32,6 +35,8 @@
 //!   sessions, [`Server::websocket`] a WebSocket without either.
 //! - [`config::Config`] holds every option and limit; each says what happens when it is met.
 //! - [`Handle`] is what other threads may hold.
+//! - [`adapter::Adapter`] makes one server of several, [`Parser`] brings another format than JSON.
+//! - [`testing`] has clients without sockets and time without waiting, for your own tests.
 //!
 //! # Features
 //!
@@ -106,6 +111,7 @@ mod deadlines;
 mod endpoint;
 mod engineio;
 mod entropy;
+pub mod guide;
 mod handle;
 pub mod http;
 mod message;

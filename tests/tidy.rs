@@ -47,6 +47,7 @@ const LAYERS: &[(&str, bool, &[&str])] = &[
         ],
     ),
     ("testing", true, &["reactor", "engineio", "socketio", "server"]),
+    ("guide", false, &[]),
 ];
 
 /// Modules without input, output, clock or randomness, and what they therefore never mention.

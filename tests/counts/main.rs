@@ -48,6 +48,15 @@ impl Running {
 
     /// The same, with another configuration.
     fn with(clients: usize, head_bytes: usize, change: impl FnOnce(&mut Config)) -> Self {
+        let mut running = Self::empty(clients, change);
+        for _ in 0..clients {
+            running.join(head_bytes);
+        }
+        running
+    }
+
+    /// A server for so many clients, without any.
+    fn empty(clients: usize, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.reactor.connections_max = Some(clients);
         change(&mut config);
@@ -56,14 +65,13 @@ impl Running {
         let clock = move || Now { monotonic: clock.get(), wall: clock.get() };
         let server = Server::simulated(CountingNet::new(), vec![MemoryListener], config, clock, 1);
         let Ok(server) = server else { panic!("a simulated server needs nothing that may fail") };
-        server.of("/").on_raw("echo", |socket, args, _| {
-            socket.emit("echo", args);
-        });
-        let mut running = Self { server, now };
-        for _ in 0..clients {
-            running.join(head_bytes);
-        }
-        running
+        server
+            .of("/")
+            .on_raw("echo", |socket, args, _| {
+                socket.emit("echo", args);
+            })
+            .on("keep", |socket, (): ()| socket.data::<Cell<u64>>().set(1));
+        Self { server, now }
     }
 
     /// One client comes, as far as `40{"sid":"..."}`.
@@ -80,6 +88,21 @@ impl Running {
         let received = self.server.net_mut().received(client);
         let joined = received.windows(10).any(|bytes| bytes == b"40{\"sid\":\"");
         uncounted(move || drop((request, connect, received)));
+        assert!(joined, "client {client} is not in");
+    }
+
+    /// A client of Socket.IO v2 comes: it is in `/` at once, `40`.
+    fn join_v2(&mut self) {
+        let request = uncounted(|| {
+            String::from_utf8_lossy(&upgrade_request(0)).replace("EIO=4", "EIO=3").into_bytes()
+        });
+        let client = self.server.net_mut().connect();
+        self.poll();
+        self.server.net_mut().send(client, &request);
+        self.poll();
+        let received = self.server.net_mut().received(client);
+        let joined = received.ends_with(b"40");
+        uncounted(move || drop((request, received)));
         assert!(joined, "client {client} is not in");
     }
 
@@ -245,6 +268,39 @@ fn a_heartbeat_is_one_write_and_one_read() {
     assert_eq!(after.writes, pinged.writes);
     assert_eq!(after.reads - pinged.reads, clients as u64);
     assert_eq!(after.closes, 0);
+}
+
+/// What a socket adds that keeps a value of eight bytes, and what a client of Socket.IO v2 adds.
+#[test]
+fn data_and_older_clients_cost_what_they_need() {
+    let until_connected =
+        |config: &mut Config| config.socket.handshake = HandshakeRetention::UntilConnected;
+    let mut running = Running::with(CLIENTS, 0, until_connected);
+    running.send_all(&text_frame("42[\"echo\"]"));
+    let info = allocation_counter::measure(|| {
+        let keep = uncounted(|| text_frame("42[\"keep\"]"));
+        running.send_all(&keep);
+        uncounted(move || drop(keep));
+    });
+    let data = usize::try_from(info.bytes_current).unwrap_or_default().div_ceil(CLIENTS);
+    println!("data of eight bytes, kept with a socket: {data} bytes");
+    assert!(data <= 256, "{data} bytes");
+
+    let mut running = None;
+    let info = allocation_counter::measure(|| {
+        let mut all = Running::empty(CLIENTS, |config| {
+            until_connected(config);
+            config.engine.allow_eio3 = true;
+        });
+        for _ in 0..CLIENTS {
+            all.join_v2();
+        }
+        running = Some(all);
+    });
+    assert_eq!(running.map(|running| running.server.connections_len()), Some(CLIENTS));
+    let older = usize::try_from(info.bytes_current).unwrap_or_default().div_ceil(CLIENTS);
+    println!("heap per idle client of Socket.IO v2: {older} bytes");
+    assert!(older <= HEAP_PER_CLIENT_MAX, "{older} bytes");
 }
 
 /// What connection state recovery costs where it is on: a client its private id, an event its
