@@ -179,7 +179,15 @@ impl<'a> BroadcastOperator<'a> {
         assert_not_reserved(event);
         let id = self.hub.state.borrow_mut().next_ack(self.namespace);
         let asker = Asker::Host(Box::new(|hub, answers| callback(Io::new(hub), answers)));
+        if self.hub.watches_broadcasts(self.namespace) {
+            return self.ask_watched(event, id, args, asker);
+        }
         let event = self.encode(event, Some(id), args);
+        self.ask(event, asker);
+    }
+
+    /// Asks all who are meant; nobody, where the event could not be encoded.
+    pub(super) fn ask(&self, event: Option<OutgoingEvent>, asker: Asker) {
         let (namespace, options) = (self.namespace, &self.options);
         self.hub.with_adapter(namespace, |adapter, local| {
             let question = local.state.open_question(namespace, options.timeout, asker);
@@ -266,7 +274,12 @@ impl<'a> BroadcastOperator<'a> {
         });
     }
 
-    fn encode(&self, event: &str, id: Option<AckId>, args: impl IntoArgs) -> Option<OutgoingEvent> {
+    pub(super) fn encode(
+        &self,
+        event: &str,
+        id: Option<AckId>,
+        args: impl IntoArgs,
+    ) -> Option<OutgoingEvent> {
         let name = Rc::clone(&self.hub.state.borrow().namespaces.get(self.namespace).name);
         let encoded = self.hub.format.encode_event(&name, event, id, args);
         let mut draft = self.hub.encoded(encoded)?;

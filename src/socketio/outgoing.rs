@@ -10,7 +10,9 @@ use super::adapter::Emitted;
 use super::broadcast::BroadcastOperator;
 use super::handler::{Handlers, List};
 use super::namespaces::NamespaceId;
+use super::packet::AckId;
 use super::payload::{Args, IntoArgs, OwnedArgs};
+use super::questions::Asker;
 use super::rooms::SocketKey;
 use super::socket::Socket;
 
@@ -75,17 +77,33 @@ impl BroadcastOperator<'_> {
         emitted
     }
 
-    fn emit_and_tell(self, event: &str, args: &OwnedArgs) -> Emitted {
-        let (hub, told) = {
-            let state = &mut *self.hub.state.borrow_mut();
-            let hears = state.namespaces.get(self.namespace).hears_outgoing;
-            let told = hears.then(|| state.selected_keys(self.namespace, &self.options));
-            (self.hub, told.unwrap_or_default())
+    /// A broadcast that asks, and is told to outgoing catch-alls.
+    pub(super) fn ask_watched(self, event: &str, id: AckId, args: impl IntoArgs, asker: Asker) {
+        let Some(args) = self.hub.encoded(OwnedArgs::new(args)) else {
+            return self.ask(None, asker);
         };
+        let told = self.selected_to_tell();
+        let encoded = self.encode(event, Some(id), &args);
+        self.ask(encoded, asker);
+        for key in told {
+            self.hub.tell_outgoing(key, event, args.as_args());
+        }
+    }
+
+    fn emit_and_tell(self, event: &str, args: &OwnedArgs) -> Emitted {
+        let (hub, told) = (self.hub, self.selected_to_tell());
         let emitted = self.send(event, args);
         for key in told {
             hub.tell_outgoing(key, event, args.as_args());
         }
         emitted
+    }
+
+    /// Those whom the broadcast reaches, as far as outgoing catch-alls may want to know.
+    fn selected_to_tell(&self) -> Vec<SocketKey> {
+        let state = &mut *self.hub.state.borrow_mut();
+        let hears = state.namespaces.get(self.namespace).hears_outgoing;
+        let told = hears.then(|| state.selected_keys(self.namespace, &self.options));
+        told.unwrap_or_default()
     }
 }

@@ -199,6 +199,26 @@ fn outgoing_catch_alls_see_emits_and_broadcasts_of_each_socket_but_no_acknowledg
 }
 
 #[test]
+fn outgoing_catch_alls_see_a_broadcast_that_asks() {
+    let (mut world, log) = world();
+    let (tell, answered) = (log.clone(), log.clone());
+    world
+        .server
+        .of("/")
+        .on_any_outgoing(move |_, event, args| tell.tell(format!("{event} {}", args.json())));
+    let (one, two) = (world.join(), world.join());
+    let all = world.server.of("/").all();
+    all.emit_with_ack::<u32>("score?", &1, move |_, answers| {
+        answered.tell(format!("{:?}", answers.values));
+    });
+    world.settle();
+    assert_eq!(log.take(), ["score? 1", "score? 1"]);
+    world.say(one, "30[10]");
+    world.say(two, "30[12]");
+    assert_eq!(log.take(), ["[10, 12]"]);
+}
+
+#[test]
 fn an_outgoing_catch_all_that_emits_ends() {
     let (mut world, log) = world();
     let count = Rc::new(Cell::new(0));
