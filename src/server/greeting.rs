@@ -49,6 +49,11 @@ impl<N: Net> Server<N> {
         }
     }
 
+    /// Whether a session that opens in a moment has this id.
+    pub(super) fn is_greeted_as(&self, sid: Sid) -> bool {
+        self.greetings.values().any(|greeting| greeting.sid == Some(sid))
+    }
+
     /// The client has gone before.
     pub(super) fn forget_greeting(&mut self, key: ConnectionKey, lost: Lost) {
         self.greetings.remove(&key);

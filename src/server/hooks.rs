@@ -69,8 +69,12 @@ impl<N: Net> Server<N> {
     pub(super) fn generate_id(&self, request: &Request) -> Result<Option<Sid>, Rejection> {
         let Some(generated) = self.bare.generate_id(&self.hub, request) else { return Ok(None) };
         let checked = generated.and_then(|id| {
-            let engine = &self.hub.state.borrow().engine;
-            engine.check_sid(&id).map_err(str::to_owned)
+            let sid = self.hub.state.borrow().engine.check_sid(&id).map_err(str::to_owned)?;
+            if self.is_greeted_as(sid) {
+                Err("the session id is in use".to_owned())
+            } else {
+                Ok(sid)
+            }
         });
         checked.map(Some).map_err(|error| Rejection::IdNotGenerated { error })
     }

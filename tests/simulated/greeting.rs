@@ -70,3 +70,20 @@ fn a_server_that_closes_by_then_closes_the_websocket() {
     world.settle();
     assert!(world.server.is_closed());
 }
+
+#[test]
+fn an_id_of_the_host_s_is_in_use_from_the_101_on() {
+    let (mut world, _) = upgraded();
+    world.server.engine().generate_id(|_| Ok::<_, String>("0123456789abcdefghij".to_owned()));
+    let clients = [world.connect(), world.connect()];
+    for client in clients {
+        world.send(client, super::UPGRADE.replace("EIO=4", "EIO=3"));
+    }
+    world.settle();
+    let [first, second] = clients.map(|client| world.received(client));
+    assert!(first.starts_with("HTTP/1.1 101 "), "{first:?}");
+    assert!(second.starts_with("HTTP/1.1 400 "), "{second:?}");
+    world.advance(MOMENT);
+    world.settle();
+    assert_eq!(world.server.io().sessions_len(), 2);
+}
