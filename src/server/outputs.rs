@@ -95,8 +95,10 @@ impl<N: Net> Server<N> {
         }
         self.bare.handle_closed(&self.hub, session, reason);
         let data = self.hub.state.borrow_mut().sessions.end(session);
-        // The host's data may run the host's code when it is dropped.
-        drop(data);
+        if data.is_some() {
+            // The host's data may run the host's code when it is dropped.
+            self.hub.run_unbound(|| drop(data));
+        }
     }
 
     fn schedule(&mut self, session: SessionKey, at: Duration) {

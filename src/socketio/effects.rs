@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::adapter::{Adapter, AdapterMaker, Local, LocalAdapter, SocketSnapshot};
+use super::handler::guard;
 use super::namespaces::NamespaceId;
 use super::rooms::SocketKey;
 use super::socket::Socket;
@@ -24,7 +25,7 @@ pub(super) struct Seat {
 
 impl Hub {
     /// Lets the adapter of a namespace act, then does what came of it.
-    pub(super) fn with_adapter<R>(
+    pub(super) fn with_adapter<R: Default>(
         self: &Rc<Self>,
         id: NamespaceId,
         act: impl FnOnce(&mut dyn Adapter, &mut Local<'_>) -> R,
@@ -35,19 +36,29 @@ impl Hub {
     }
 
     /// The same, but for what comes of it.
-    pub(super) fn lend<R>(
+    pub(super) fn lend<R: Default>(
         &self,
         id: NamespaceId,
         act: impl FnOnce(&mut dyn Adapter, &mut Local<'_>) -> R,
     ) -> R {
-        let state = &mut *self.state.borrow_mut();
-        let seat = &mut state.namespaces.get_mut(id).seat;
-        // One that panics stays away, and its namespace goes on without it.
-        let mut adapter = std::mem::replace(&mut seat.adapter, Box::new(LocalAdapter));
-        let mut local = Local { state, format: &self.format, namespace: id };
-        let result = act(&mut *adapter, &mut local);
-        state.seat(id, adapter);
-        result
+        let lost = {
+            let state = &mut *self.state.borrow_mut();
+            let seat = &mut state.namespaces.get_mut(id).seat;
+            let mut adapter = std::mem::replace(&mut seat.adapter, Box::new(LocalAdapter));
+            let mut local = Local { state: &mut *state, format: &self.format, namespace: id };
+            if let Some(result) = guard(|| act(&mut *adapter, &mut local)) {
+                state.seat(id, adapter);
+                return result;
+            }
+            // One that panics is lost, and its namespace goes on without it.
+            state.counters.handler_panics += 1;
+            state.namespaces.get_mut(id).seat.watches_rooms = false;
+            state.seat(id, Box::new(LocalAdapter));
+            adapter
+        };
+        // What it was still asked is answered by its end.
+        guard(|| drop(lost));
+        R::default()
     }
 
     /// Makes the adapter of a namespace that has just been made, if this server has another than
@@ -63,7 +74,9 @@ impl Hub {
             }
             Rc::clone(&namespace.name)
         };
-        let adapter = maker.make(&name);
+        let mut made = None;
+        self.nest(|| made = Some(maker.make(&name)));
+        let Some(adapter) = made else { return };
         {
             let state = &mut *self.state.borrow_mut();
             state.namespaces.get_mut(id).seat.watches_rooms = adapter.watches_rooms();

@@ -283,8 +283,10 @@ impl Hub {
             }
             removed
         };
-        // What a parser keeps may run the host's code when it is dropped.
-        drop(removed);
+        if removed.as_ref().is_some_and(|client| client.waiting.is_some()) {
+            // What a parser keeps may run the host's code when it is dropped.
+            self.nest(|| drop(removed));
+        }
     }
 }
 

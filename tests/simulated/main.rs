@@ -1,6 +1,7 @@
 //! The whole server on a simulated network and clock: what a turn must not do, whoever the peers
 //! are. Each test is named after what once went wrong.
 
+mod adapters;
 mod deferred;
 mod dynamic;
 mod events;
