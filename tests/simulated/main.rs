@@ -7,6 +7,7 @@ mod dynamic;
 mod events;
 mod greeting;
 mod handlers;
+mod late_adapters;
 mod nesting;
 mod parsers;
 mod recovery;

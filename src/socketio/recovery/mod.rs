@@ -138,7 +138,8 @@ impl Hub {
         key: SocketKey,
         found: Option<RestoredSession>,
     ) {
-        if self.state.borrow().sockets.get(key).is_none() {
+        // Its client may have gone meanwhile, and the socket be there only to be seen.
+        if self.state.borrow().session_of_connecting(key).is_none() {
             return;
         }
         let pid = found.as_ref().and_then(|found| Sid::parse(&found.session.pid));
