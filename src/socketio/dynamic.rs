@@ -233,8 +233,11 @@ impl Hub {
             return;
         }
         self.close_adapter(id);
-        let removed = self.state.borrow_mut().namespaces.remove_if_empty_child(id);
-        if removed.is_none() {
+        let (removed, is_there) = {
+            let namespaces = &mut self.state.borrow_mut().namespaces;
+            (namespaces.remove_if_empty_child(id), namespaces.contains(id))
+        };
+        if is_there {
             // Somebody has come while its adapter closed.
             self.install_adapter(id);
         }

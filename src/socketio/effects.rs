@@ -54,6 +54,7 @@ impl Hub {
             state.counters.handler_panics += 1;
             state.namespaces.get_mut(id).seat.watches_rooms = false;
             state.seat(id, Box::new(LocalAdapter));
+            state.end_questions(id);
             adapter
         };
         // What it was still asked is answered by its end.
@@ -108,6 +109,7 @@ impl Hub {
         };
         // What it was still asked is answered now, by its end.
         drop(gone);
+        self.state.borrow_mut().end_questions(id);
         self.run_effects();
     }
 
@@ -117,8 +119,6 @@ impl Hub {
         for id in ids {
             self.close_adapter(id);
         }
-        self.state.borrow_mut().end_questions();
-        self.run_effects();
     }
 
     pub(super) fn handle_adapter_deadline(self: &Rc<Self>, id: NamespaceId) {

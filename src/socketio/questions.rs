@@ -193,10 +193,12 @@ impl State {
         self.settle_question(question);
     }
 
-    /// The server closes: who asked gets what came so far.
-    pub(super) fn end_questions(&mut self) {
+    /// The adapter of a namespace is no more: who asked gets what came so far.
+    pub(super) fn end_questions(&mut self, namespace: NamespaceId) {
         for key in self.questions.0.keys() {
-            self.end_question(QuestionId(key), false);
+            if self.questions.0.get(key).is_some_and(|kept| kept.namespace == namespace) {
+                self.end_question(QuestionId(key), false);
+            }
         }
     }
 

@@ -1,9 +1,12 @@
-//! Adapters that answer late, in virtual time.
+//! Adapters that answer late or never, in virtual time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use throng::adapter::{Adapter, Local, Request, RestoredSession, SavedSession};
+use throng::adapter::{
+    Adapter, BroadcastOptions, Local, OutgoingEvent, QuestionId, Request, RestoredSession,
+    SavedSession,
+};
 use throng::config::{Config, RecoveryConfig};
 
 use super::{World, frame};
@@ -22,6 +25,16 @@ impl Adapter for Slow {
         request: Request<Option<RestoredSession>>,
     ) {
         self.0.borrow_mut().push(request);
+    }
+
+    fn broadcast_with_ack(
+        &mut self,
+        local: &mut Local<'_>,
+        event: OutgoingEvent,
+        options: &BroadcastOptions,
+        question: QuestionId,
+    ) {
+        local.ask(event, options, question);
     }
 }
 
@@ -55,4 +68,30 @@ fn a_session_that_is_found_when_its_client_has_gone_joins_no_room() {
     world.settle();
     assert_eq!(world.server.of("/late").rooms_len(), 0);
     assert_eq!(world.server.io().sockets_len(), 0);
+}
+
+#[test]
+fn who_awaits_answers_in_a_namespace_that_is_cleaned_up_gets_those_that_came() {
+    let mut config = Config::default();
+    config.socket.cleanup_empty_child_namespaces = true;
+    let mut world = World::new(config);
+    world.server.set_adapter(|_| Box::new(Slow(Restores::default())));
+    world.server.of_pattern("^/room-").unwrap();
+    let client = world.join();
+    world.send(client, frame(0x81, "40/room-1,"));
+    world.settle();
+    let told = Rc::new(Cell::new(0));
+    let tells = Rc::clone(&told);
+    let room = world.server.of("/room-1");
+    room.all().emit_with_ack::<u8>("score?", (), move |_, answers| {
+        assert_eq!((answers.values, answers.expected), (vec![10], 1));
+        tells.set(tells.get() + 1);
+    });
+    world.settle();
+    world.send(client, frame(0x81, "43/room-1,0[10]"));
+    world.settle();
+    assert_eq!(told.get(), 0, "others may be asked yet");
+    world.send(client, frame(0x81, "41/room-1,"));
+    world.settle();
+    assert_eq!(told.get(), 1);
 }
