@@ -1,8 +1,9 @@
 //! A host's own handlers under test: clients without sockets, time without waiting.
 //!
-//! A [`TestServer`] is a whole [`Server`] on a network in memory ([`MemoryNet`]) and a clock that
-//! the test moves. Its clients speak Engine.IO and Socket.IO over long-polling or WebSocket, as
-//! `socket.io-client` does, and keep what they heard. A run of one seed is like every other.
+//! A [`TestServer`] is a whole [`Server`](crate::Server) on a network in memory ([`MemoryNet`]) and
+//! a clock that the test moves. Its clients speak Engine.IO and Socket.IO over long-polling or
+//! WebSocket, as `socket.io-client` does, and keep what they heard. A run of one seed is like every
+//! other.
 //!
 //! ```
 //! use std::time::Duration;
