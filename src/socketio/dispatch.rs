@@ -6,14 +6,15 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::Hub;
 use super::ack::Ack;
+use super::handler::{EventHandler, Handlers, List};
 use super::incoming::Mistake;
 use super::packet::{AckId, Packet};
 use super::payload::Args;
 use super::rooms::SocketKey;
 use super::socket::Socket;
 use super::sockets::SocketState;
+use super::{Hub, State};
 use crate::engineio::DisconnectReason;
 use crate::slots::SessionKey;
 
@@ -119,25 +120,15 @@ impl Hub {
         id: Option<AckId>,
     ) {
         let Some(name) = name else { return };
-        if self.is_intercepted(key) && !self.intercept(session, key, &name, args) {
-            self.state.borrow_mut().counters.events += 1;
-            return;
-        }
-        let (common, own, namespace) = {
-            let state = &mut *self.state.borrow_mut();
-            state.counters.events += 1;
-            let Some(entry) = state.sockets.get(key) else { return };
-            let namespace = state.namespaces.get(entry.namespace);
-            let common = namespace.handlers.at(&name);
-            let own = entry.handlers().map(|handlers| handlers.at(&name)).unwrap_or_default();
-            if common.len() + own.len() == 0 {
-                state.counters.events_unhandled += 1;
+        let mut found = self.state.borrow_mut().begin_event(key, &name);
+        if matches!(found, Found::Watchers) {
+            if !self.intercept(session, key, &name, args) {
                 return;
             }
-            (common, own, id.map(|_| Rc::clone(&namespace.name)))
-        };
-        let mut ack =
-            id.zip(namespace).map(|(id, namespace)| Ack::new(self, session, namespace, id));
+            found = self.state.borrow_mut().find_handlers(key, &name);
+        }
+        let Found::Handlers(common, own, namespace) = found else { return };
+        let mut ack = id.map(|id| Ack::new(self, session, namespace, id));
         let mut left = common.len() + own.len();
         for handler in common.iter().chain(own.iter()) {
             left -= 1;
@@ -153,5 +144,39 @@ impl Hub {
             return;
         };
         self.tell_answer(session, key, pending.answerer, Ok(args));
+    }
+}
+
+/// Who is interested in an event.
+enum Found {
+    Nobody,
+    /// Somebody sees it before the handlers do.
+    Watchers,
+    /// Handlers of its namespace and of its socket, and the name of the namespace.
+    Handlers(List<EventHandler>, List<EventHandler>, Rc<str>),
+}
+
+impl State {
+    fn begin_event(&mut self, key: SocketKey, name: &str) -> Found {
+        self.counters.events += 1;
+        let Some(entry) = self.sockets.get(key) else { return Found::Nobody };
+        let common = &self.namespaces.get(entry.namespace).handlers;
+        if common.intercept() || entry.handlers().is_some_and(Handlers::intercept) {
+            return Found::Watchers;
+        }
+        self.find_handlers(key, name)
+    }
+
+    #[inline]
+    fn find_handlers(&mut self, key: SocketKey, name: &str) -> Found {
+        let Some(entry) = self.sockets.get(key) else { return Found::Nobody };
+        let namespace = self.namespaces.get(entry.namespace);
+        let common = namespace.handlers.at(name);
+        let own = entry.handlers().map(|handlers| handlers.at(name)).unwrap_or_default();
+        if common.len() + own.len() == 0 {
+            self.counters.events_unhandled += 1;
+            return Found::Nobody;
+        }
+        Found::Handlers(common, own, Rc::clone(&namespace.name))
     }
 }

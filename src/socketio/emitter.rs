@@ -16,7 +16,7 @@ use super::ack::{AckCallback, AckError};
 use super::adapter::{OutgoingEvent, send};
 use super::payload::{Args, IntoArgs, OwnedArgs};
 use super::rooms::Member;
-use super::socket::{Socket, assert_not_reserved};
+use super::socket::{Address, Socket, assert_not_reserved};
 use crate::outbox::{Delivery, Lane};
 
 /// A socket's emits with flags, in any order; see [`Socket::volatile`], [`Socket::compress`] and
@@ -69,13 +69,15 @@ impl<'a> Emitter<'a> {
     /// As [`Socket::emit`].
     pub fn emit(self, event: &str, args: impl IntoArgs) -> Delivery {
         assert_not_reserved(event);
-        if !self.socket.hub.hears_outgoing(self.socket.key) {
-            return self.send(event, args);
+        let (hub, key) = (self.socket.hub, self.socket.key);
+        let Some(address) = hub.address(key) else { return Delivery::Dropped };
+        if !(address.may_be_heard && hub.hears_outgoing(key)) {
+            return self.send(&address, event, args);
         }
-        match self.tell(event, args) {
-            Some(args) => self.send(event, &args),
-            None => Delivery::Dropped,
-        }
+        let Some(args) = self.tell(event, args) else { return Delivery::Dropped };
+        // Whoever was told may have disconnected it.
+        let Some(address) = hub.address(key) else { return Delivery::Dropped };
+        self.send(&address, event, &args)
     }
 
     /// Tells the outgoing catch-alls.
@@ -86,12 +88,10 @@ impl<'a> Emitter<'a> {
         Some(args)
     }
 
-    fn send(self, event: &str, args: impl IntoArgs) -> Delivery {
+    fn send(self, address: &Address, event: &str, args: impl IntoArgs) -> Delivery {
+        let Address { namespace, session, .. } = address;
         let hub = self.socket.hub;
-        let Some((namespace, session)) = hub.address(self.socket.key) else {
-            return Delivery::Dropped;
-        };
-        let encoded = hub.encoded(hub.format.encode_event(&namespace, event, None, args));
+        let encoded = hub.encoded(hub.format.encode_event(namespace, event, None, args));
         let Some(mut draft) = encoded else { return Delivery::Dropped };
         draft.set_compress(self.compress);
         if hub.recovers {
@@ -101,7 +101,7 @@ impl<'a> Emitter<'a> {
         let message = draft.finish();
         let mut state = hub.state.borrow_mut();
         let soft_bytes_max = state.soft_bytes_max;
-        let member = Member { socket: self.socket.key, session };
+        let member = Member { socket: self.socket.key, session: *session };
         let outboxes = &mut state.outboxes;
         let delivery = send(outboxes, member, &message, Lane::Soon, self.volatile, soft_bytes_max);
         state.counters.count_emit(delivery);

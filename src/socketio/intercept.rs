@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use super::Hub;
-use super::handler::{Handlers, List, Refusal};
+use super::handler::{List, Refusal};
 use super::payload::Args;
 use super::rooms::SocketKey;
 use super::socket::Socket;
@@ -16,13 +16,6 @@ use super::sockets::SocketState;
 use crate::slots::SessionKey;
 
 impl Hub {
-    pub(super) fn is_intercepted(&self, key: SocketKey) -> bool {
-        let state = self.state.borrow();
-        let Some(entry) = state.sockets.get(key) else { return false };
-        state.namespaces.get(entry.namespace).handlers.intercept()
-            || entry.handlers().is_some_and(Handlers::intercept)
-    }
-
     /// Whether the event may go on to its handlers. In the reference, too, a socket that one of
     /// these disconnects is still seen by the others, and only then by no handler.
     pub(super) fn intercept(

@@ -118,15 +118,21 @@ impl Hub {
         finished
     }
 
-    /// Does what has waited, and what comes of doing it, one after the other and not nested.
+    #[inline]
     pub(super) fn settle(self: &Rc<Self>) {
         if self.depth.get() > 0 {
             return;
         }
         self.run_effects();
-        if self.busy.get() || self.state.borrow().aftermath.is_empty() {
-            return;
+        // Most closures leave nothing else behind, and run while a message is being handled.
+        if !self.busy.get() && !self.state.borrow().aftermath.is_empty() {
+            self.work_off_aftermath();
         }
+    }
+
+    /// Does what has waited, and what comes of doing it, one after the other and not nested.
+    #[cold]
+    fn work_off_aftermath(self: &Rc<Self>) {
         self.busy.set(true);
         loop {
             let next = self.state.borrow_mut().aftermath.pop_front();

@@ -24,6 +24,7 @@ use super::socket_id::SocketId;
 use super::sockets::{SocketEntry, SocketState};
 use crate::engineio::{DisconnectReason, Protocol, Transport};
 use crate::outbox::{Delivery, Lane};
+use crate::slots::SessionKey;
 
 /// One client in one namespace, as a handler sees it.
 ///
@@ -42,6 +43,14 @@ use crate::outbox::{Delivery, Lane};
 pub struct Socket<'a> {
     pub(super) hub: &'a Rc<Hub>,
     pub(super) key: SocketKey,
+}
+
+/// Where what a socket is sent goes.
+pub(super) struct Address {
+    pub(super) namespace: Rc<str>,
+    pub(super) session: SessionKey,
+    /// Whether there may be outgoing catch-alls, to be looked for.
+    pub(super) may_be_heard: bool,
 }
 
 impl<'a> Socket<'a> {
@@ -282,14 +291,19 @@ impl<'a> Socket<'a> {
 
 impl Hub {
     /// The namespace and session of a socket that may still be sent something.
-    pub(super) fn address(&self, key: SocketKey) -> Option<(Rc<str>, crate::slots::SessionKey)> {
+    pub(super) fn address(&self, key: SocketKey) -> Option<Address> {
         let state = self.state.borrow();
         let entry = state.sockets.get(key).filter(|entry| entry.state.may_emit())?;
-        Some((Rc::clone(&state.namespaces.get(entry.namespace).name), entry.session))
+        let namespace = state.namespaces.get(entry.namespace);
+        Some(Address {
+            namespace: Rc::clone(&namespace.name),
+            session: entry.session,
+            may_be_heard: namespace.hears_outgoing,
+        })
     }
 
     pub(super) fn disconnect_socket(self: &Rc<Self>, key: SocketKey) {
-        let Some((namespace, session)) = self.address(key) else { return };
+        let Some(Address { namespace, session, .. }) = self.address(key) else { return };
         let message = self.format.encode_disconnect(&namespace);
         {
             let state = &mut *self.state.borrow_mut();
