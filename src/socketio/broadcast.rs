@@ -114,10 +114,10 @@ impl<'a> BroadcastOperator<'a> {
     /// As [`Socket::emit`](crate::Socket::emit).
     pub fn emit(self, event: &str, args: impl IntoArgs) -> Emitted {
         assert_not_reserved(event);
-        if self.hub.watches_broadcasts(self.namespace) {
-            return self.emit_watched(event, args);
+        match self.hub.children_of(self.namespace) {
+            Some(children) => self.emit_to_children(children, event, args),
+            None => self.send(event, args),
         }
-        self.send(event, args)
     }
 
     pub(super) fn send(self, event: &str, args: impl IntoArgs) -> Emitted {
@@ -179,15 +179,7 @@ impl<'a> BroadcastOperator<'a> {
         assert_not_reserved(event);
         let id = self.hub.state.borrow_mut().next_ack(self.namespace);
         let asker = Asker::Host(Box::new(|hub, answers| callback(Io::new(hub), answers)));
-        if self.hub.watches_broadcasts(self.namespace) {
-            return self.ask_watched(event, id, args, asker);
-        }
         let event = self.encode(event, Some(id), args);
-        self.ask(event, asker);
-    }
-
-    /// Asks all who are meant; nobody, where the event could not be encoded.
-    pub(super) fn ask(&self, event: Option<OutgoingEvent>, asker: Asker) {
         let (namespace, options) = (self.namespace, &self.options);
         self.hub.with_adapter(namespace, |adapter, local| {
             let question = local.state.open_question(namespace, options.timeout, asker);
@@ -274,17 +266,16 @@ impl<'a> BroadcastOperator<'a> {
         });
     }
 
-    pub(super) fn encode(
-        &self,
-        event: &str,
-        id: Option<AckId>,
-        args: impl IntoArgs,
-    ) -> Option<OutgoingEvent> {
-        let name = Rc::clone(&self.hub.state.borrow().namespaces.get(self.namespace).name);
+    fn encode(&self, event: &str, id: Option<AckId>, args: impl IntoArgs) -> Option<OutgoingEvent> {
+        let (name, is_watched) = {
+            let state = self.hub.state.borrow();
+            let namespace = state.namespaces.get(self.namespace);
+            (Rc::clone(&namespace.name), namespace.hears_outgoing)
+        };
         let encoded = self.hub.format.encode_event(&name, event, id, args);
         let mut draft = self.hub.encoded(encoded)?;
         draft.set_compress(self.options.compress);
-        Some(OutgoingEvent::new(draft, id))
+        Some(OutgoingEvent::new(draft, id).watched(is_watched))
     }
 }
 

@@ -71,7 +71,8 @@ impl<'a> Emitter<'a> {
         assert_not_reserved(event);
         let (hub, key) = (self.socket.hub, self.socket.key);
         let Some(address) = hub.address(key) else { return Delivery::Dropped };
-        if !(address.may_be_heard && hub.hears_outgoing(key)) {
+        // What can be recovered is told like a broadcast: with its offset, when it is queued.
+        if !address.may_be_heard || hub.recovers || !hub.hears_outgoing(key) {
             return self.send(&address, event, args);
         }
         let Some(args) = self.tell(event, args) else { return Delivery::Dropped };
@@ -89,13 +90,13 @@ impl<'a> Emitter<'a> {
     }
 
     fn send(self, address: &Address, event: &str, args: impl IntoArgs) -> Delivery {
-        let Address { namespace, session, .. } = address;
+        let Address { namespace, session, may_be_heard } = address;
         let hub = self.socket.hub;
         let encoded = hub.encoded(hub.format.encode_event(namespace, event, None, args));
         let Some(mut draft) = encoded else { return Delivery::Dropped };
         draft.set_compress(self.compress);
         if hub.recovers {
-            let event = OutgoingEvent::new(draft, None);
+            let event = OutgoingEvent::new(draft, None).watched(*may_be_heard);
             return hub.emit_recoverably(self.socket.key, event, self.volatile).as_delivery();
         }
         let message = draft.finish();
@@ -139,12 +140,13 @@ impl<'a> Emitter<'a> {
     ) {
         assert_not_reserved(event);
         let callback: AckCallback = Box::new(callback);
-        if !self.socket.hub.hears_outgoing(self.socket.key) {
+        let Socket { hub, key } = self.socket;
+        if hub.recovers || !hub.hears_outgoing(key) {
             return self.ask(event, args, callback);
         }
         match self.tell(event, args) {
             Some(args) => self.ask(event, &args, callback),
-            None => self.socket.hub.tell_not_sent(self.socket.key, callback),
+            None => hub.tell_not_sent(key, callback),
         }
     }
 
@@ -159,7 +161,7 @@ impl<'a> Emitter<'a> {
         };
         draft.set_compress(self.compress);
         if hub.recovers {
-            let event = OutgoingEvent::new(draft, Some(id));
+            let event = OutgoingEvent::new(draft, Some(id)).watched(hub.hears_outgoing(key));
             hub.ask_recoverably(key, event, self.volatile, self.timeout, callback);
         } else {
             hub.ask(key, id, &draft.finish(), self.volatile, self.timeout, callback);

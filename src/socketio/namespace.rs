@@ -208,7 +208,8 @@ impl<'a> Namespace<'a> {
     }
 
     /// Sees every event that a socket is sent: before it is queued where it was emitted to this
-    /// socket, after it where it is a broadcast that reaches it. Acknowledgements aren't seen.
+    /// socket, after it where it is a broadcast that reaches it, or clients recover what they
+    /// missed: then the offset is its last argument. Acknowledgements aren't seen.
     ///
     /// What it emits is seen by it, too, to a depth of 16. A namespace that has one writes the
     /// arguments of each event down twice.

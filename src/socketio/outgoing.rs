@@ -10,9 +10,7 @@ use super::adapter::Emitted;
 use super::broadcast::BroadcastOperator;
 use super::handler::{Handlers, List};
 use super::namespaces::NamespaceId;
-use super::packet::AckId;
 use super::payload::{Args, IntoArgs, OwnedArgs};
-use super::questions::Asker;
 use super::rooms::SocketKey;
 use super::socket::Socket;
 
@@ -29,11 +27,9 @@ impl Hub {
             && (hears(&namespace.handlers) || entry.handlers().is_some_and(hears))
     }
 
-    /// Whether broadcasts of a namespace are more than encoding and delivering one message.
-    pub(super) fn watches_broadcasts(&self, id: NamespaceId) -> bool {
-        let state = self.state.borrow();
-        let namespace = state.namespaces.get(id);
-        namespace.hears_outgoing || namespace.children().is_some()
+    /// The namespaces that this one stands for, if it does.
+    pub(super) fn children_of(&self, id: NamespaceId) -> Option<Vec<NamespaceId>> {
+        self.state.borrow().namespaces.get(id).children().map(<[NamespaceId]>::to_vec)
     }
 
     /// Tells the outgoing catch-alls of a socket. One that emits is told of that, too, but not
@@ -55,55 +51,24 @@ impl Hub {
 }
 
 impl BroadcastOperator<'_> {
-    /// A broadcast that is told to outgoing catch-alls, or that goes to several namespaces.
-    pub(super) fn emit_watched(self, event: &str, args: impl IntoArgs) -> Emitted {
+    /// A broadcast to a namespace that stands for others.
+    pub(super) fn emit_to_children(
+        self,
+        children: Vec<NamespaceId>,
+        event: &str,
+        args: impl IntoArgs,
+    ) -> Emitted {
         let Some(args) = self.hub.encoded(OwnedArgs::new(args)) else { return Emitted::default() };
-        let children = {
-            let state = self.hub.state.borrow();
-            state.namespaces.get(self.namespace).children().map(<[NamespaceId]>::to_vec)
-        };
-        let Some(children) = children else { return self.emit_and_tell(event, &args) };
         let mut emitted = Emitted::default();
         for namespace in children {
             let mut child = self.clone();
             child.namespace = namespace;
-            let Emitted { queued, over_limit, dropped, deferred } =
-                child.emit_and_tell(event, &args);
+            let Emitted { queued, over_limit, dropped, deferred } = child.send(event, &args);
             emitted.queued += queued;
             emitted.over_limit += over_limit;
             emitted.dropped += dropped;
             emitted.deferred |= deferred;
         }
         emitted
-    }
-
-    /// A broadcast that asks, and is told to outgoing catch-alls.
-    pub(super) fn ask_watched(self, event: &str, id: AckId, args: impl IntoArgs, asker: Asker) {
-        let Some(args) = self.hub.encoded(OwnedArgs::new(args)) else {
-            return self.ask(None, asker);
-        };
-        let told = self.selected_to_tell();
-        let encoded = self.encode(event, Some(id), &args);
-        self.ask(encoded, asker);
-        for key in told {
-            self.hub.tell_outgoing(key, event, args.as_args());
-        }
-    }
-
-    fn emit_and_tell(self, event: &str, args: &OwnedArgs) -> Emitted {
-        let (hub, told) = (self.hub, self.selected_to_tell());
-        let emitted = self.send(event, args);
-        for key in told {
-            hub.tell_outgoing(key, event, args.as_args());
-        }
-        emitted
-    }
-
-    /// Those whom the broadcast reaches, as far as outgoing catch-alls may want to know.
-    fn selected_to_tell(&self) -> Vec<SocketKey> {
-        let state = &mut *self.hub.state.borrow_mut();
-        let hears = state.namespaces.get(self.namespace).hears_outgoing;
-        let told = hears.then(|| state.selected_keys(self.namespace, &self.options));
-        told.unwrap_or_default()
     }
 }

@@ -255,3 +255,43 @@ fn what_goes_out_carries_its_attachments_past_the_catch_alls() {
     assert!(received.contains("451-[\"blob\",{\"_placeholder\":true,\"num\":0}]"), "{received:?}");
     assert!(received.ends_with("\u{1}\u{2}\u{3}"), "{received:?}");
 }
+
+#[test]
+fn what_can_be_recovered_is_seen_with_its_offset() {
+    let mut config = Config::default();
+    config.socket.recovery = Some(throng::config::RecoveryConfig::default());
+    let mut world = World::new(config);
+    let log = Log::default();
+    let tell = log.clone();
+    world
+        .server
+        .of("/")
+        .on_any_outgoing(move |_, event, args| tell.tell(format!("{event} {}", args.len())))
+        .on("go", |socket, (): ()| {
+            socket.emit("direct", &1);
+            socket.emit_with_raw_ack("asked", &1, |_, _| {});
+            socket.volatile().emit("volatile", &1);
+        });
+    let client = world.join();
+    world.say(client, "2[\"go\"]");
+    // Neither what is asked nor what is volatile has an offset; the latter was dropped.
+    assert_eq!(log.take(), ["direct 2", "asked 1", "volatile 1"]);
+    world.server.emit("broadcast", (&1, &2));
+    assert_eq!(log.take(), ["broadcast 3"]);
+}
+
+#[test]
+fn what_asks_many_is_seen_for_each_who_is_asked() {
+    let (mut world, log) = world();
+    let tell = log.clone();
+    world.server.of("/").on_any_outgoing(move |_, event, args| {
+        tell.tell(format!("{event} {}", args.json()));
+    });
+    let clients = [world.join(), world.join()];
+    world.server.of("/").all().emit_with_raw_ack("asked", &1, |_, _| {});
+    assert_eq!(log.take(), ["asked 1", "asked 1"]);
+    world.settle();
+    for client in clients {
+        assert!(world.received(client).contains("420[\"asked\",1]"));
+    }
+}

@@ -160,6 +160,44 @@ const PLACES: &[(&str, Declare, &[&str])] = &[
         &["0/p,", "1/p,"],
     ),
     (
+        "acknowledgements of many",
+        |world, act| {
+            world.server.of("/p").on_connect(move |socket| {
+                let act = Rc::clone(&act);
+                let all = socket.namespace().all();
+                all.emit_with_raw_ack("q", (), move |io, _| act(io, None));
+            });
+        },
+        &["0/p,", "3/p,0[]"],
+    ),
+    (
+        "sockets that were fetched",
+        |world, act| {
+            world.server.of("/p").on("go", move |socket, (): ()| {
+                let act = Rc::clone(&act);
+                socket.namespace().all().fetch_sockets(move |io, _| act(io, None));
+            });
+        },
+        GO,
+    ),
+    (
+        "room event",
+        |world, act| {
+            // What joins at each join never ends, here as in the reference: it acts once.
+            let act = Cell::new(Some(act));
+            world
+                .server
+                .of("/p")
+                .on_room_event(move |namespace, _| {
+                    if let Some(act) = act.take() {
+                        act(namespace.server(), None);
+                    }
+                })
+                .on_connect(|socket| socket.join("any"));
+        },
+        GO,
+    ),
+    (
         "timer",
         |world, act| {
             world.server.of("/p").on_connect(move |socket| {

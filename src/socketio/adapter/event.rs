@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use crate::message::Message;
 use crate::socketio::packet::{AckId, EventDraft};
-use crate::socketio::payload::Args;
+use crate::socketio::payload::{Args, OwnedArgs};
 
 /// An event that was encoded once, but for its end: an adapter may read it to pass it on, and may
 /// append the place that the event has in a store.
@@ -38,6 +38,8 @@ use crate::socketio::payload::Args;
 pub struct OutgoingEvent {
     draft: EventDraft,
     ack: Option<AckId>,
+    /// Whether outgoing catch-alls want to see it when it has been delivered.
+    is_watched: bool,
 }
 
 /// An event that is complete: one buffer, shared by all who get it and all who keep it.
@@ -51,11 +53,26 @@ pub struct OutgoingEvent {
 /// assert_eq!(kept_bytes(&[]), 0);
 /// ```
 #[derive(Clone, Debug)]
-pub struct EncodedEvent(pub(in crate::socketio) Rc<Message>);
+pub struct EncodedEvent {
+    pub(in crate::socketio) message: Rc<Message>,
+    /// What outgoing catch-alls get to see, if there are any.
+    pub(in crate::socketio) watched: Option<Rc<WatchedEvent>>,
+}
+
+/// An event as outgoing catch-alls see it: with whatever an adapter has appended.
+#[derive(Debug)]
+pub(in crate::socketio) struct WatchedEvent {
+    pub(in crate::socketio) name: String,
+    pub(in crate::socketio) args: OwnedArgs,
+}
 
 impl OutgoingEvent {
     pub(in crate::socketio) fn new(draft: EventDraft, ack: Option<AckId>) -> Self {
-        Self { draft, ack }
+        Self { draft, ack, is_watched: false }
+    }
+
+    pub(in crate::socketio) fn watched(self, is_watched: bool) -> Self {
+        Self { is_watched, ..self }
     }
 
     /// The name of the event and its arguments, for a wire.
@@ -75,7 +92,11 @@ impl OutgoingEvent {
 
     /// Completes it.
     pub fn finish(self) -> EncodedEvent {
-        EncodedEvent(self.draft.finish())
+        let read = if self.is_watched { self.read() } else { None };
+        let watched = read.map(|(name, args)| {
+            Rc::new(WatchedEvent { name: name.into_owned(), args: args.to_owned() })
+        });
+        EncodedEvent { watched, message: self.draft.finish() }
     }
 
     pub(in crate::socketio) fn forbid_compression(&mut self) {
@@ -90,6 +111,6 @@ impl OutgoingEvent {
 impl EncodedEvent {
     /// The bytes of its payload, attachments included.
     pub fn bytes(&self) -> usize {
-        self.0.bytes()
+        self.message.bytes()
     }
 }

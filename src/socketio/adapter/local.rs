@@ -85,14 +85,14 @@ impl Local<'_> {
     /// Encodes an event that came from elsewhere; `None` if its arguments can't be.
     pub fn event(&self, name: &str, args: Args<'_>) -> Option<OutgoingEvent> {
         let draft = self.format.encode_event(self.namespace(), name, None, args).ok()?;
-        Some(OutgoingEvent::new(draft, None))
+        Some(OutgoingEvent::new(draft, None).watched(self.is_watched()))
     }
 
     /// As [`Local::event`], for [`Local::ask_for`].
     pub fn event_with_ack(&mut self, name: &str, args: Args<'_>) -> Option<OutgoingEvent> {
         let id = self.state.next_ack(self.namespace);
         let draft = self.format.encode_event(self.namespace(), name, Some(id), args).ok()?;
-        Some(OutgoingEvent::new(draft, Some(id)))
+        Some(OutgoingEvent::new(draft, Some(id)).watched(self.is_watched()))
     }
 
     /// Completes an event and queues it for every socket of this server that is meant.
@@ -135,7 +135,25 @@ impl Local<'_> {
         options: &BroadcastOptions,
         question: QuestionId,
     ) -> usize {
-        self.state.ask_members(self.namespace, id, &event.0, options, question)
+        let (namespace, message) = (self.namespace, &event.message);
+        let asked = self.state.ask_members(namespace, id, message, options, question);
+        self.tell_watchers(event, options);
+        asked
+    }
+
+    fn is_watched(&self) -> bool {
+        self.state.namespaces.get(self.namespace).hears_outgoing
+    }
+
+    /// Outgoing catch-alls are the host's: they run when the adapter has returned.
+    pub(super) fn tell_watchers(&mut self, event: &EncodedEvent, options: &BroadcastOptions) {
+        let Some(watched) = event.watched.clone() else { return };
+        let keys = self.state.selected_keys(self.namespace, options);
+        self.state.effects.push(move |hub| {
+            for key in keys {
+                hub.tell_outgoing(key, &watched.name, watched.args.as_args());
+            }
+        });
     }
 
     /// So many clients of other servers were asked, too.

@@ -21,7 +21,7 @@ pub(in crate::socketio) struct Selected {
 impl Local<'_> {
     /// Queues an event for every socket of this server that is meant.
     pub fn deliver(&mut self, event: &EncodedEvent, options: &BroadcastOptions) -> Emitted {
-        let message = &event.0;
+        let message = &event.message;
         let mut emitted = Emitted::default();
         if options.concerns_all() {
             let (sender, volatile) = (options.sender(), options.volatile);
@@ -45,6 +45,7 @@ impl Local<'_> {
         }
         let Emitted { queued, over_limit, dropped, .. } = emitted;
         self.state.counters.count_broadcast(queued, over_limit, dropped);
+        self.tell_watchers(event, options);
         emitted
     }
 }

@@ -217,7 +217,7 @@ impl State {
             self.join_room(Member { socket: key, session }, room);
         }
         for event in &found.missed {
-            self.outboxes.push(session, &event.0, Lane::Soon);
+            self.outboxes.push(session, &event.message, Lane::Soon);
         }
         self.counters.deliveries += found.missed.len() as u64;
     }
