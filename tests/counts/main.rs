@@ -100,6 +100,9 @@ impl Running {
         self.poll();
         self.server.net_mut().send(client, &request);
         self.poll();
+        // Its open packet comes a moment after the 101.
+        self.now.set(self.now.get() + Duration::from_millis(5));
+        self.poll();
         let received = self.server.net_mut().received(client);
         let joined = received.ends_with(b"40");
         uncounted(move || drop((request, received)));

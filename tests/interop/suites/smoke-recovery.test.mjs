@@ -83,8 +83,10 @@ inEachGeneration(
         const client = await member();
         const { id } = client;
         const left = next(observer, "left");
+        // Who was thrown out must have heard of it, or it would not connect again.
+        const gone = next(client, "disconnect");
         leave(client);
-        await left;
+        await Promise.all([left, gone]);
         await expectFresh(client, id);
       }
     });
