@@ -277,6 +277,7 @@ impl Hub {
     fn remove_client(&self, session: SessionKey) {
         let removed = {
             let state = &mut *self.state.borrow_mut();
+            state.restores.remove(&session);
             let removed = state.clients.remove(session);
             if let Some(deadline) = removed.as_ref().and_then(|client| client.connect_deadline) {
                 state.timers.cancel(deadline);

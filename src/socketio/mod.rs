@@ -50,7 +50,7 @@ mod timers;
 mod v2;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 pub use ack::{Ack, AckError};
@@ -106,7 +106,7 @@ use crate::entropy::Entropy;
 use crate::http::Response;
 use crate::outbox::Outboxes;
 use crate::send_queue::Chunk;
-use crate::slots::ConnectionKey;
+use crate::slots::{ConnectionKey, SessionKey};
 
 /// The state of one server, and the way into it for views and owned answers.
 pub(crate) struct Hub {
@@ -143,7 +143,10 @@ pub(crate) struct State {
     questions: Questions,
     identities: Identities,
     effects: Effects,
+    /// How often clients have asked for what they had been before, while they are there.
+    restores: HashMap<SessionKey, u32>,
     soft_bytes_max: usize,
+    hard_bytes_max: usize,
     payload_bytes_max: usize,
     /// How many handlers were declared so far.
     listeners: u64,
@@ -206,7 +209,9 @@ impl Hub {
                 questions: Questions::default(),
                 identities: Identities::default(),
                 effects,
+                restores: HashMap::new(),
                 soft_bytes_max: limits.soft_bytes_max,
+                hard_bytes_max: limits.hard_bytes_max,
                 payload_bytes_max,
                 listeners: 0,
                 new_namespace: List::default(),

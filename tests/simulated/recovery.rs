@@ -306,3 +306,46 @@ fn what_is_kept_is_bounded_by_count_bytes_and_time() {
     idle.settle();
     assert_eq!(idle.server.next_deadline(), None);
 }
+
+#[test]
+fn a_client_comes_back_over_one_connection_so_often_and_no_more() {
+    let mut world = world(|_| {});
+    let client = world.come("40");
+    world.server.emit("news", &1);
+    world.settle();
+    let mut client = client;
+    world.hear(&mut client);
+    let claim = format!(
+        "40{{\"pid\":\"{}\",\"offset\":\"{}\"}}",
+        client.pid,
+        client.offset.as_deref().unwrap()
+    );
+    world.cut(&client);
+    world.settle();
+    let connection = world.connect();
+    world.send(connection, UPGRADE);
+    for _ in 0..20 {
+        world.send(connection, frame(0x81, &claim));
+        world.send(connection, frame(0x81, "41"));
+    }
+    world.settle();
+    let counters = world.server.io().socket_counters();
+    assert_eq!((counters.sessions_recovered, counters.recoveries_failed), (16, 4));
+}
+
+#[test]
+fn a_client_that_missed_more_than_may_wait_for_it_is_new() {
+    let mut world = world(|_| {});
+    let mut client = world.come("40");
+    world.server.emit("news", &1);
+    world.settle();
+    world.hear(&mut client);
+    world.cut(&client);
+    world.settle();
+    for _ in 0..17 {
+        world.server.emit("bulk", &"x".repeat(1_000_000));
+    }
+    let back = world.come_back(&client);
+    assert_ne!(back.id, client.id);
+    assert_eq!(world.server.io().socket_counters().sessions_recovered, 0);
+}

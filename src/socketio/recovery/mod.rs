@@ -124,6 +124,9 @@ impl Hub {
             self.state.borrow_mut().identify_anew(key);
             return self.begin_course(session, key);
         };
+        if !self.state.borrow_mut().may_restore(session) {
+            return self.finish_restore(session, key, None);
+        }
         let request = Request::new(&self.effects, move |hub, found| {
             hub.finish_restore(session, key, found.ok().flatten());
         });
@@ -142,6 +145,8 @@ impl Hub {
         if self.state.borrow().session_of_connecting(key).is_none() {
             return;
         }
+        // More than may wait for it would only have it closed, again and again.
+        let found = found.filter(|found| self.state.borrow().may_wait(session, found));
         let pid = found.as_ref().and_then(|found| Sid::parse(&found.session.pid));
         let Some((pid, found)) = pid.zip(found) else {
             {
@@ -208,6 +213,19 @@ impl State {
         self.identities.0.insert(key, Identity { pid, recovered: false });
     }
 
+    /// A session that was found stays found: a client that came back to it over and over would
+    /// have everybody wait.
+    fn may_restore(&mut self, session: SessionKey) -> bool {
+        let restores = self.restores.entry(session).or_default();
+        *restores += 1;
+        *restores <= RESTORES_PER_CLIENT_MAX
+    }
+
+    fn may_wait(&self, session: SessionKey, found: &RestoredSession) -> bool {
+        let missed = found.missed.iter().map(|event| event.bytes() + EVENT_COST_BYTES);
+        self.outboxes.cost(session).saturating_add(missed.sum()) <= self.hard_bytes_max
+    }
+
     /// Makes a new socket what another was, and sends its client what it missed.
     fn take_up(&mut self, session: SessionKey, key: SocketKey, pid: Sid, found: &RestoredSession) {
         self.counters.sessions_recovered += 1;
@@ -261,3 +279,8 @@ impl fmt::Debug for Identities {
         write!(f, "Identities({})", self.0.len())
     }
 }
+
+/// As many namespaces as one client may come back to over one connection; the others are new.
+const RESTORES_PER_CLIENT_MAX: u32 = 16;
+/// What a message counts for beside its bytes where limits on what waits are judged.
+const EVENT_COST_BYTES: usize = 128;
