@@ -33,7 +33,8 @@ export function readOptions(argv) {
 /** Whether a server takes part in a scenario. */
 export function takesPart(server, scenario, { everywhere }) {
   const able = !server.scenarios || server.scenarios.includes(scenario.name);
-  return able && (everywhere || !scenario.mainOnly || server.main === true);
+  const usual = server.main || (server.usual?.includes(scenario.name) ?? !scenario.mainOnly);
+  return able && (everywhere || usual);
 }
 
 function chosen(text, all, noun) {

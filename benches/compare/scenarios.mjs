@@ -50,9 +50,9 @@ export const scenarios = [
     title: "Broadcast to 10,000 on schedule, 5 per second",
     charts: ["percentiles"],
     command: ["broadcast", "--rate", "5"],
-    full: ["--clients", "10000", "--warmup", "600ms", "--duration", "4s"],
+    full: ["--clients", "10000", "--warmup", "600ms", "--duration", "3s"],
     short: ["--clients", "200", "--warmup", "200ms", "--duration", "1s"],
-    seconds: 7,
+    seconds: 6,
     mainOnly: true,
   },
   {
@@ -70,9 +70,9 @@ export const scenarios = [
     title: "Acknowledgements of 20 clients, 200 per second, while 10,000 are sent 2 per second",
     charts: ["percentiles"],
     command: ["mixed", "--rate", "2", "--askers", "20", "--ask-rate", "200"],
-    full: ["--clients", "10000", "--warmup", "500ms", "--duration", "5500ms"],
+    full: ["--clients", "10000", "--warmup", "500ms", "--duration", "4500ms"],
     short: ["--clients", "200", "--warmup", "500ms", "--duration", "1s"],
-    seconds: 9,
+    seconds: 8,
     mainOnly: true,
   },
   {
