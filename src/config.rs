@@ -85,6 +85,16 @@ pub struct SocketConfig {
     /// together while it waits for the others; what comes beyond is dropped and told as
     /// [`rejected`](crate::Answers::rejected). 16 MiB.
     pub answers_bytes_max: usize,
+    /// How many events may wait to be pulled ([`Namespace::pull`]), their number and their bytes:
+    /// names, arguments and attachments. Beyond either no message of any client is read until the
+    /// host pulls; none is lost. That a socket has gone, and what it doesn't answer any more, is
+    /// told beyond it. A host that pulls nothing for as long as a heartbeat may take loses its
+    /// clients. 65,536.
+    ///
+    /// [`Namespace::pull`]: crate::Namespace::pull
+    pub pulled_events_max: usize,
+    /// See [`pulled_events_max`](Self::pulled_events_max). 64 MiB.
+    pub pulled_bytes_max: usize,
     /// Whether clients that come back soon get back what they had and missed; see
     /// [`RecoveryConfig`]. `None`.
     pub recovery: Option<RecoveryConfig>,
@@ -105,6 +115,8 @@ impl Default for SocketConfig {
             cleanup_empty_child_namespaces: false,
             remote_answers_max: 65_536,
             answers_bytes_max: 16 * 1_024 * 1_024,
+            pulled_events_max: 65_536,
+            pulled_bytes_max: 64 * 1_024 * 1_024,
             recovery: None,
             handshake: HandshakeRetention::ForLife,
         }

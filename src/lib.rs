@@ -145,10 +145,10 @@ pub use socketio::payload::{
     Args, ArgsError, ArgsSeq, Binary, BinarySlice, EncodeError, IntoArgs, OwnedArgs,
 };
 pub use socketio::{
-    Ack, AckError, AdapterError, Answers, BroadcastOperator, Emitted, Emitter, Handshake,
-    InvalidSocketId, Io, ListenerId, Namespace, NamespaceDecision, Next, PatternError, Refusal,
-    RemoteSocket, RoomEvent, RoomNames, ServerAck, Session, SessionId, Socket, SocketId, TimerId,
-    adapter, is_reserved_event,
+    Ack, AckError, AdapterError, Answers, AskId, BroadcastOperator, Emitted, Emitter, Event,
+    Handshake, InvalidSocketId, Io, ListenerId, MessageEvent, Namespace, NamespaceDecision, Next,
+    PatternError, Refusal, RemoteSocket, RoomEvent, RoomNames, ServerAck, Session, SessionId,
+    Socket, SocketId, SocketRef, TimerId, adapter, is_reserved_event,
 };
 pub use socketio::{
     EncodedPacket, IncomingPacket, JsonParser, MsgpackParser, OutgoingPacket, PacketKind, Parser,

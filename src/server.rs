@@ -11,6 +11,7 @@ mod flush;
 mod greeting;
 mod hooks;
 mod outputs;
+mod pull;
 mod read;
 mod requests;
 #[cfg(test)]

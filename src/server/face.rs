@@ -181,7 +181,7 @@ impl<N: Net> Server<N> {
 
     /// One call of the host between two polls is one tick, as far as `volatile` is concerned, and
     /// a moment of its own: a timer it starts must not be early by what the host did since.
-    fn begin_host_tick(&self) {
+    pub(super) fn begin_host_tick(&self) {
         let state = &mut *self.hub.state.borrow_mut();
         // What the host sets a timer by is this moment, not that of the last turn.
         state.now = (self.clock)();

@@ -23,6 +23,9 @@ impl<N: Net> Server<N> {
     /// Every connection that was ready when this began gets its slice, as long as the turn's
     /// budget lasts.
     pub(super) fn read(&mut self) {
+        if self.is_full() {
+            return self.only_write();
+        }
         self.read_posts();
         for _ in 0..self.reactor.ready_len() {
             if self.is_over_budget() {
@@ -35,6 +38,15 @@ impl<N: Net> Server<N> {
             } else {
                 self.read_connection(key);
             }
+        }
+    }
+
+    /// Nothing is read before the host pulls, but what is queued goes on leaving.
+    fn only_write(&mut self) {
+        for _ in 0..self.reactor.ready_len() {
+            let Some(key) = self.reactor.next_ready() else { return };
+            self.note_writable(key);
+            self.reactor.list_ready(key);
         }
     }
 
@@ -257,6 +269,7 @@ impl<N: Net> Server<N> {
         self.turn_decoded >= self.budget.messages_total_max
             || self.turn_deliveries >= self.budget.deliveries_max
             || self.closing == Closing::Closed
+            || self.is_full()
     }
 }
 

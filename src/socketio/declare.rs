@@ -195,6 +195,7 @@ impl Hub {
         let id = ListenerId(state.listeners);
         if let Some(handlers) = state.handlers_mut(scope) {
             add(handlers, id);
+            handlers.note_interception();
             let hears_outgoing = handlers.any_outgoing.len() > 0;
             state.note_outgoing(scope, hears_outgoing);
         }

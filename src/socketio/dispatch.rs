@@ -120,22 +120,57 @@ impl Hub {
         id: Option<AckId>,
     ) {
         let Some(name) = name else { return };
-        let mut found = self.state.borrow_mut().begin_event(key, &name);
-        if matches!(found, Found::Watchers) {
-            if !self.intercept(session, key, &name, args) {
-                return;
+        let found = self.state.borrow_mut().begin_event(key, &name);
+        match found {
+            Found::Nobody => {}
+            Found::Handlers(common, own, namespace) => {
+                let ack = id.map(|id| Ack::new(self, session, namespace, id));
+                self.run_handlers(session, key, [common, own], args, ack);
             }
-            found = self.state.borrow_mut().find_handlers(key, &name);
+            Found::Watchers => self.handle_watched_event(session, key, &name, args, id),
         }
+    }
+
+    /// An event that others see before its handlers do, or that is told as a value.
+    fn handle_watched_event(
+        self: &Rc<Self>,
+        session: SessionKey,
+        key: SocketKey,
+        name: &str,
+        args: Args<'_>,
+        id: Option<AckId>,
+    ) {
+        if !self.intercept(session, key, name, args) {
+            return;
+        }
+        let is_pulled = self.state.borrow().is_pulled(key);
+        let found = self.state.borrow_mut().find_handlers(key, name);
         let Found::Handlers(common, own, namespace) = found else { return };
-        let mut ack = id.map(|id| Ack::new(self, session, namespace, id));
-        let mut left = common.len() + own.len();
-        for handler in common.iter().chain(own.iter()) {
+        let mut ack = id.map(|id| Ack::new(self, session, Rc::clone(&namespace), id));
+        if is_pulled {
+            let is_last = common.len() + own.len() == 0;
+            let ack = if is_last { ack.take() } else { ack.as_mut().map(Ack::share) };
+            self.pull_message(key, &namespace, name, args, ack);
+        }
+        self.run_handlers(session, key, [common, own], args, ack);
+    }
+
+    #[inline]
+    fn run_handlers(
+        self: &Rc<Self>,
+        session: SessionKey,
+        key: SocketKey,
+        handlers: [List<EventHandler>; 2],
+        args: Args<'_>,
+        mut ack: Option<Ack>,
+    ) {
+        let mut left: usize = handlers.iter().map(List::len).sum();
+        for handler in handlers.iter().flat_map(List::iter) {
             left -= 1;
             let ack = if left > 0 { ack.as_mut().map(Ack::share) } else { ack.take() };
             self.run(session, || handler(Socket::new(self, key), args, ack));
         }
-        self.let_go(session, [common, own]);
+        self.let_go(session, handlers);
     }
 
     fn handle_ack(self: &Rc<Self>, key: SocketKey, id: Option<AckId>, args: Args<'_>) {
@@ -152,7 +187,8 @@ enum Found {
     Nobody,
     /// Somebody sees it before the handlers do.
     Watchers,
-    /// Handlers of its namespace and of its socket, and the name of the namespace.
+    /// Handlers of its namespace and of its socket, and the name of the namespace; none where it is
+    /// only pulled.
     Handlers(List<EventHandler>, List<EventHandler>, Rc<str>),
 }
 
@@ -173,7 +209,7 @@ impl State {
         let namespace = self.namespaces.get(entry.namespace);
         let common = namespace.handlers.at(name);
         let own = entry.handlers().map(|handlers| handlers.at(name)).unwrap_or_default();
-        if common.len() + own.len() == 0 {
+        if common.len() + own.len() == 0 && !namespace.handlers.is_pulled {
             self.counters.events_unhandled += 1;
             return Found::Nobody;
         }

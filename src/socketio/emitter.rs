@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::ack::{AckCallback, AckError};
 use super::adapter::{OutgoingEvent, send};
+use super::event::AskId;
 use super::payload::{Args, IntoArgs, OwnedArgs};
 use super::rooms::Member;
 use super::socket::{Address, Socket, assert_not_reserved};
@@ -142,15 +143,25 @@ impl<'a> Emitter<'a> {
         let callback: AckCallback = Box::new(callback);
         let Socket { hub, key } = self.socket;
         if hub.recovers || !hub.hears_outgoing(key) {
-            return self.ask(event, args, callback);
+            return self.send_asking(event, args, callback);
         }
         match self.tell(event, args) {
-            Some(args) => self.ask(event, &args, callback),
+            Some(args) => self.send_asking(event, &args, callback),
             None => hub.tell_not_sent(key, callback),
         }
     }
 
-    fn ask(self, event: &str, args: impl IntoArgs, callback: AckCallback) {
+    /// As [`Socket::ask`].
+    ///
+    /// # Panics
+    /// As [`Socket::emit`].
+    pub fn ask(self, event: &str, args: impl IntoArgs) -> AskId {
+        let (ask, tell) = self.socket.hub.pull_answer();
+        self.emit_with_raw_ack(event, args, tell);
+        ask
+    }
+
+    fn send_asking(self, event: &str, args: impl IntoArgs, callback: AckCallback) {
         let Socket { hub, key } = self.socket;
         let Some((id, namespace)) = hub.reserve_ack(key) else {
             return hub.tell_not_sent(key, callback);

@@ -49,6 +49,10 @@ pub(crate) struct Handlers {
     pub(crate) error: List<ErrorHandler>,
     pub(crate) disconnecting: List<DisconnectHandler>,
     pub(crate) disconnect: List<DisconnectHandler>,
+    /// Whether what happens is told as values, too.
+    pub(crate) is_pulled: bool,
+    /// Whether something sees events before their handlers do.
+    intercept: bool,
 }
 
 /// Names what was declared, to take it back: see
@@ -90,8 +94,14 @@ impl Handlers {
     }
 
     /// Whether something sees events before their handlers do.
+    #[inline]
     pub(crate) fn intercept(&self) -> bool {
-        self.any.len() + self.event_middlewares.len() > 0
+        self.intercept
+    }
+
+    /// Takes note of what was declared or taken back: every event asks for it.
+    pub(crate) fn note_interception(&mut self) {
+        self.intercept = self.is_pulled || self.any.len() > 0 || self.event_middlewares.len() > 0;
     }
 
     /// Takes out whatever bears this id.
@@ -99,7 +109,8 @@ impl Handlers {
         if let Some(event) = self.event_of(id) {
             return self.remove_event(&event, id);
         }
-        self.middlewares
+        let removed = self
+            .middlewares
             .remove(id)
             .or_else(|| self.connect.remove(id))
             .or_else(|| self.any.remove(id))
@@ -107,7 +118,9 @@ impl Handlers {
             .or_else(|| self.event_middlewares.remove(id))
             .or_else(|| self.error.remove(id))
             .or_else(|| self.disconnecting.remove(id))
-            .or_else(|| self.disconnect.remove(id))
+            .or_else(|| self.disconnect.remove(id));
+        self.note_interception();
+        removed
     }
 
     /// Takes out all handlers of an event.

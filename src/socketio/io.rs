@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use super::adapter::{AdapterError, Emitted};
 use super::broadcast::{BroadcastOperator, RoomNames};
+use super::event::SocketRef;
 use super::handler::ListenerId;
 use super::handshake::Handshake;
 use super::namespace::Namespace;
 use super::namespaces::{Matcher, NamespaceId};
 use super::payload::IntoArgs;
 use super::remote_socket::RemoteSocket;
+use super::socket::Socket;
 use super::timers::TimerId;
 use super::{Command, Hub, NamespaceDecision, ParkedKey, PatternError, dynamic};
 use crate::counters::SocketCounters;
@@ -93,6 +95,11 @@ impl<'a> Io<'a> {
         decide: impl Fn(Io<'_>, &str, &Handshake, NamespaceDecision) + 'static,
     ) -> Namespace<'a> {
         Namespace::new(self.hub, self.hub.declare_parent(Matcher::Deferred(Rc::new(decide))))
+    }
+
+    /// The view of a socket that was named by [`Socket::to_ref`] or an [`Event`](crate::Event).
+    pub fn socket(self, socket: SocketRef) -> Socket<'a> {
+        Socket::new(self.hub, socket.0)
     }
 
     /// Hears of every namespace but `/` when it comes into being, whether by [`Io::of`] or as a

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use super::ack::Pending;
+use super::event::{Event, SocketRef};
 use super::handler::{DisconnectHandler, Handlers, List, Refusal};
 use super::namespaces::NamespaceId;
 use super::nesting::Aftermath;
@@ -172,6 +173,7 @@ impl Hub {
         let namespace = state.namespaces.get_mut(entry.namespace);
         entry.state = SocketState::Connected;
         entry.position = namespace.add(Member { socket: key, session });
+        let is_pulled = namespace.handlers.is_pulled;
         state.counters.connected += 1;
         let (name, id) = (Rc::clone(&namespace.name), entry.id.clone());
         let mut is_first = true;
@@ -190,6 +192,9 @@ impl Hub {
         let message = self.format.encode_connect(&name, payload.as_deref());
         state.outboxes.push(session, &message, Lane::Soon);
         state.record_own_room(key);
+        if is_pulled {
+            self.pulled.push(Event::Connected(SocketRef(key)));
+        }
         true
     }
 
@@ -200,8 +205,13 @@ impl Hub {
         if let Some(session) = connecting {
             return self.discard_socket(session, key);
         }
-        let Some((session, disconnecting)) = self.begin_leaving(key, reason) else { return };
+        let Some((session, disconnecting, is_pulled)) = self.begin_leaving(key, reason) else {
+            return;
+        };
         self.tell_leaving(session, key, reason, disconnecting);
+        if is_pulled {
+            self.pull_leaving(key, reason);
+        }
         self.persist(key, reason);
         let (acks, disconnect) = self.state.borrow_mut().leave_namespace(key);
         self.run_effects();
@@ -219,8 +229,8 @@ impl Hub {
         }
     }
 
-    /// From here on the socket leaves; its `disconnecting` handlers are returned. Too deep within
-    /// handlers its end is put off.
+    /// From here on the socket leaves; its `disconnecting` handlers are returned, and whether that
+    /// is told as a value. Too deep within handlers its end is put off.
     fn begin_leaving(&self, key: SocketKey, reason: DisconnectReason) -> Option<Leaving> {
         let state = &mut *self.state.borrow_mut();
         let entry = state.sockets.get_mut(key).filter(|entry| entry.state.may_join())?;
@@ -230,7 +240,8 @@ impl Hub {
         }
         entry.state = SocketState::Disconnecting;
         let session = entry.session;
-        Some((session, state.handlers_of(key, |handlers| &handlers.disconnecting)))
+        let is_pulled = state.namespaces.get(entry.namespace).handlers.is_pulled;
+        Some((session, state.handlers_of(key, |handlers| &handlers.disconnecting), is_pulled))
     }
 
     fn tell_leaving(
@@ -418,5 +429,5 @@ fn take_acks(entry: &mut SocketEntry) -> Vec<Pending> {
     entry.extras.as_mut().map(|extras| extras.acks.take_all()).unwrap_or_default()
 }
 
-/// The session of a socket that leaves, and who is told.
-type Leaving = (SessionKey, [List<DisconnectHandler>; 2]);
+/// The session of a socket that leaves, who is told, and whether as a value, too.
+type Leaving = (SessionKey, [List<DisconnectHandler>; 2], bool);

@@ -19,6 +19,7 @@ mod dispatch;
 mod dynamic;
 mod effects;
 mod emitter;
+mod event;
 mod format;
 mod handler;
 mod handshake;
@@ -35,6 +36,7 @@ pub(crate) mod packet;
 mod parked;
 mod parser;
 pub(crate) mod payload;
+mod pulled;
 mod questions;
 mod recovery;
 mod remote_socket;
@@ -60,6 +62,7 @@ pub use broadcast::{BroadcastOperator, RoomNames};
 pub use deferred::Next;
 pub use dynamic::{NamespaceDecision, PatternError};
 pub use emitter::Emitter;
+pub use event::{AskId, Event, MessageEvent, SocketRef};
 pub use handler::{ListenerId, Refusal};
 pub use handshake::Handshake;
 pub use io::Io;
@@ -92,6 +95,7 @@ use namespaces::{NamespaceId, Namespaces};
 use nesting::Aftermath;
 use parked::ParkedValues;
 use payload::EncodeError;
+use pulled::Pulled;
 use questions::Questions;
 use recovery::{Identities, RecoveringAdapter};
 use session::SessionNotes;
@@ -113,6 +117,8 @@ pub(crate) struct Hub {
     pub(crate) state: RefCell<State>,
     /// What is to be done when nothing is borrowed.
     effects: Effects,
+    /// What happened where the host pulls.
+    pub(crate) pulled: Pulled,
     /// Whether clients may recover.
     recovers: bool,
     /// What makes adapters, where the usual one doesn't do.
@@ -188,6 +194,7 @@ impl Hub {
         let recovery = config.recovery.clone();
         let hub = Rc::new(Self {
             effects: effects.clone(),
+            pulled: Pulled::new(&config),
             recovers: config.recovery.is_some(),
             adapter_maker: RefCell::new(None),
             state: RefCell::new(State {

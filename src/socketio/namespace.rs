@@ -17,6 +17,7 @@ use super::handler::{Handlers, ListenerId, Middleware, Refusal};
 use super::io::Io;
 use super::namespaces::NamespaceId;
 use super::payload::{Args, IntoArgs};
+use super::pulled::pulled_middleware;
 use super::remote_socket::RemoteSocket;
 use super::socket::Socket;
 use super::socket_id::SocketId;
@@ -277,6 +278,57 @@ impl<'a> Namespace<'a> {
     /// Runs when a socket has left; its rooms are gone, its id and data still there.
     pub fn on_disconnect(self, handler: impl Fn(Socket<'_>, DisconnectReason) + 'static) -> Self {
         self.declare(|handlers, id| handlers.disconnect.push(id, Rc::new(handler)))
+    }
+
+    /// From now on its connects, events and disconnects are told as values, for
+    /// [`Server::next_event`](crate::Server::next_event), beside whatever handlers are declared.
+    ///
+    /// An event is told before its handlers run, and shares its acknowledgement with them: the
+    /// first answer is sent. What a middleware refuses isn't told. A host that has begun to pull
+    /// goes on: events that nobody pulls fill their queue, and then no further message is read
+    /// ([`SocketConfig::pulled_events_max`](crate::config::SocketConfig::pulled_events_max)).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use throng::{Event, Server};
+    ///
+    /// let mut server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.of("/").pull();
+    /// server.poll(Some(Duration::ZERO))?;
+    /// while let Some(event) = server.next_event() {
+    ///     if let Event::Message(message) = event {
+    ///         println!("{:?}: {}", message.socket(), message.name());
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn pull(self) -> Self {
+        self.declare(|handlers, _| handlers.is_pulled = true)
+    }
+
+    /// As [`Namespace::middleware_deferred`], the decision told as a value:
+    /// [`Event::Connecting`](crate::Event::Connecting).
+    ///
+    /// ```
+    /// use throng::testing::{Connect, TestServer};
+    /// use throng::{Event, Refusal};
+    ///
+    /// let mut test = TestServer::new(|server| {
+    ///     server.of("/").pull().pull_middleware();
+    /// });
+    /// let alice = test.start_connect(Connect::to("/"));
+    /// while let Some(event) = test.next_event() {
+    ///     if let Event::Connecting { socket, next, .. } = event {
+    ///         match test.server().socket(socket).handshake().query("token") {
+    ///             Some(_) => next.allow(),
+    ///             None => next.refuse(Refusal::new("no token")),
+    ///         }
+    ///     }
+    /// }
+    /// assert!(test.outcome(alice).is_err());
+    /// ```
+    pub fn pull_middleware(self) -> Self {
+        self.declare(|handlers, id| handlers.middlewares.push(id, pulled_middleware()))
     }
 
     /// The connected socket with this id.

@@ -13,6 +13,7 @@ use super::Hub;
 use super::ack::AckError;
 use super::broadcast::{BroadcastOperator, RoomNames};
 use super::emitter::Emitter;
+use super::event::{AskId, SocketRef};
 use super::handshake::Handshake;
 use super::io::Io;
 use super::namespace::Namespace;
@@ -61,6 +62,11 @@ impl<'a> Socket<'a> {
     /// The id that its client knows.
     pub fn id(self) -> SocketId {
         self.hub.state.borrow().sockets.id(self.key).unwrap_or_default()
+    }
+
+    /// Names it between calls; see [`SocketRef`].
+    pub fn to_ref(self) -> SocketRef {
+        SocketRef(self.key)
     }
 
     /// Whether it is a member of its namespace: after its middleware, before its `disconnect`.
@@ -182,6 +188,31 @@ impl<'a> Socket<'a> {
         callback: impl FnOnce(Socket<'_>, Result<Args<'_>, AckError>) + 'static,
     ) {
         Emitter::new(self).emit_with_raw_ack(event, args, callback);
+    }
+
+    /// As [`Socket::emit_with_raw_ack`], the answer told as a value: the
+    /// [`Event::Answer`](crate::Event::Answer) of this name, also where the namespace isn't pulled.
+    ///
+    /// ```
+    /// use throng::Event;
+    /// use throng::testing::TestServer;
+    ///
+    /// let mut test = TestServer::new(|server| {
+    ///     server.of("/").on_connect(|socket| drop(socket.ask("name?", ())));
+    /// });
+    /// let alice = test.connect("/").unwrap();
+    /// let asked = test.received(alice).remove(0);
+    /// test.acknowledge(alice, &asked, "Alice");
+    /// let Some(Event::Answer { answer: Ok(args), .. }) = test.next_event() else {
+    ///     panic!("she has answered");
+    /// };
+    /// assert_eq!(args.as_args().parse::<String>().unwrap(), "Alice");
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Socket::emit`].
+    pub fn ask(self, event: &str, args: impl IntoArgs) -> AskId {
+        Emitter::new(self).ask(event, args)
     }
 
     /// Puts it into a room (or several). After it has left, and beyond the configured number of

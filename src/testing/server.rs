@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::deadlines::Now;
 use crate::engineio::Transport;
 use crate::server::Server;
+use crate::socketio::Event;
 
 /// A server whose clients, network and time are the test's.
 ///
@@ -138,8 +139,9 @@ impl TestServer {
                 Ok(turn) => turn,
                 Err(error) => panic!("a network in memory doesn't fail: {error}"),
             };
+            // While too much waits to be pulled, what is left is left.
+            let mut moved = turn.more && !self.server.is_full();
             let net = self.server.net_mut();
-            let mut moved = turn.more;
             for client in &mut self.clients {
                 moved |= client.turn(net);
             }
@@ -148,6 +150,27 @@ impl TestServer {
             }
         }
         panic!("the server or a client never comes to rest");
+    }
+
+    /// What the host pulls next, when nothing is left to do at this moment; see
+    /// [`Server::next_event`](crate::Server::next_event).
+    ///
+    /// ```
+    /// use throng::Event;
+    /// use throng::testing::TestServer;
+    ///
+    /// let mut test = TestServer::new(|server| {
+    ///     server.of("/").pull();
+    /// });
+    /// let alice = test.connect("/").unwrap();
+    /// test.emit(alice, "hello", ());
+    /// assert!(matches!(test.next_event(), Some(Event::Connected(_))));
+    /// assert!(matches!(test.next_event(), Some(Event::Message(_))));
+    /// assert!(test.next_event().is_none());
+    /// ```
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.settle();
+        self.server.next_event()
     }
 
     /// A client connects to a namespace, over a WebSocket of its own.

@@ -19,7 +19,7 @@ mod wire;
 
 pub(crate) use http::Response;
 pub(crate) use poller::{Poller, engine_get, handshake_polling, upgrade_head};
-pub(crate) use running::{Log, Running, declare_echo, log, serve, serve_with};
+pub(crate) use running::{Log, Running, declare_echo, log, serve, serve_by, serve_with};
 pub(crate) use socket::{Frame, WebSocket, masked_frame};
 pub(crate) use wire::Wire;
 

@@ -33,15 +33,27 @@ pub(crate) fn serve_with(
     configure: impl FnOnce(&mut Config) + Send + 'static,
     declare: impl FnOnce(&mut Server) + Send + 'static,
 ) -> Running {
+    serve_by(configure, |mut server, ready| {
+        declare(&mut server);
+        ready(&server);
+        server.run().unwrap();
+    })
+}
+
+/// A server in a loop of the test's own: `drive` runs it to its end, and says when it is ready.
+pub(crate) fn serve_by(
+    configure: impl FnOnce(&mut Config) + Send + 'static,
+    drive: impl FnOnce(Server, &dyn Fn(&Server)) + Send + 'static,
+) -> Running {
     let (tell, told) = channel();
     let thread = std::thread::spawn(move || {
         let mut config = Config::default();
         config.reactor.connections_max = Some(512);
         configure(&mut config);
-        let mut server = Server::builder().config(config).bind("127.0.0.1:0").unwrap();
-        declare(&mut server);
-        tell.send((server.local_addresses()[0], server.handle())).unwrap();
-        server.run().unwrap();
+        let server = Server::builder().config(config).bind("127.0.0.1:0").unwrap();
+        drive(server, &|server| {
+            tell.send((server.local_addresses()[0], server.handle())).unwrap();
+        });
     });
     let (address, handle) = told.recv_timeout(SOON).unwrap();
     Running { address, handle, thread: Some(thread) }

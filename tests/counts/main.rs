@@ -335,3 +335,26 @@ fn recovery_costs_a_client_a_few_bytes_and_an_event_its_own() {
     assert!(kept <= 320, "{kept} bytes");
     assert!(allocations <= 8, "{allocations}");
 }
+
+/// An event that is told as a value owns its name and its arguments; the queue grows once.
+#[test]
+fn an_event_that_is_pulled_allocates_its_name_and_its_arguments() {
+    let clients = 100;
+    let mut running = Running::empty(clients, |_| {});
+    running.server.of("/").pull();
+    for _ in 0..clients {
+        running.join(0);
+    }
+    let message = text_frame("42[\"move\",{\"x\":1}]");
+    let round = |running: &mut Running| {
+        running.send_all(&message);
+        std::iter::from_fn(|| running.server.next_event()).count()
+    };
+    assert_eq!(round(&mut running), 2 * clients, "their connects and their first events");
+    let info = allocation_counter::measure(|| {
+        assert_eq!(round(&mut running), clients);
+    });
+    println!("allocations of an event that is pulled: {}", info.count_total / clients as u64);
+    assert_eq!(info.count_total, 2 * clients as u64);
+    assert_eq!(info.bytes_current, 0);
+}

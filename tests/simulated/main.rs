@@ -10,6 +10,7 @@ mod handlers;
 mod late_adapters;
 mod nesting;
 mod parsers;
+mod pulled;
 mod recovery;
 mod volatile;
 

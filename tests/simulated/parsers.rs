@@ -339,3 +339,21 @@ fn the_parsers_that_come_with_the_library_may_be_wrapped() {
     assert!(received.contains("!\u{fffd}\u{fffd}type\u{0}\u{fffd}nsp\u{fffd}/"), "{received:?}");
     assert_eq!(world.server.of("/").sockets_len(), 1);
 }
+
+#[test]
+fn events_that_are_pulled_keep_their_msgpack_and_answer_in_it() {
+    let mut world = world(MsgpackParser);
+    world.server.of("/").pull();
+    let client = world.join_msgpack();
+    assert!(matches!(world.server.next_event(), Some(throng::Event::Connected(_))));
+    let data = json!(["add", 1, 2]);
+    world.say_msgpack(client, &json!({ "type": 2, "nsp": "/", "data": data, "id": 7 }));
+    let Some(throng::Event::Message(message)) = world.server.next_event() else {
+        panic!("a message")
+    };
+    let (a, b): (i64, i64) = message.parse().unwrap();
+    message.answer(&(a + b));
+    world.settle();
+    let answer = world.hear_msgpack(client);
+    assert_eq!(answer, [json!({ "type": 3, "nsp": "/", "data": [3], "id": 7 })]);
+}
