@@ -250,6 +250,16 @@ pub struct OutgoingLimits {
     /// More than this for all sessions whose peers are slow closes those with the most waiting; it
     /// is looked at once a turn. 1 GiB.
     pub total_bytes_max: usize,
+    /// More than this for one session after a write was tried is told to the host
+    /// ([`Namespace::on_high_water`], [`Event::HighWater`]): it counts payload, and what a short
+    /// write has left over. `None`: nothing is told.
+    ///
+    /// [`Namespace::on_high_water`]: crate::Namespace::on_high_water
+    /// [`Event::HighWater`]: crate::Event::HighWater
+    pub high_water_bytes: Option<usize>,
+    /// When after that no more than this waits, it is told that too; no more than
+    /// `high_water_bytes`. 0: when nothing does.
+    pub low_water_bytes: usize,
 }
 
 impl Default for OutgoingLimits {
@@ -260,6 +270,8 @@ impl Default for OutgoingLimits {
             soft_time_max: Duration::from_secs(10),
             stall_time_max: Duration::from_secs(20),
             total_bytes_max: 1_024 * 1_024 * 1_024,
+            high_water_bytes: None,
+            low_water_bytes: 0,
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Outboxes {
     nodes: Slab<Node>,
     lanes: Lanes,
     bytes: usize,
+    /// What short writes have left over, of all sessions.
+    unwritten: usize,
     messages: usize,
     tick: u32,
     pushed_bulk: u64,
@@ -94,13 +96,18 @@ struct Outbox {
     slow: Option<Box<Slow>>,
 }
 
-/// Since when a session has been slow; kept only while it is.
-#[derive(Clone, Copy, Debug)]
+/// Since when a session has been slow; kept only while it is, or while it has to be told that it
+/// isn't any more.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Slow {
     /// When bytes last left for the peer.
     pub(crate) progress_at: Duration,
     /// Since when more than the soft limit has been waiting.
     pub(crate) over_soft_since: Option<Duration>,
+    /// What a short write has left over with the connection.
+    pub(crate) unwritten: usize,
+    /// Its high water was told of.
+    pub(crate) is_high: bool,
 }
 
 /// Who has something to say, in order.
@@ -134,6 +141,7 @@ impl Outboxes {
                 bulk: VecDeque::with_capacity(sessions),
             },
             bytes: 0,
+            unwritten: 0,
             messages: 0,
             tick: 1,
             pushed_bulk: 0,
@@ -156,6 +164,7 @@ impl Outboxes {
     /// Discards what waits for a session that has ended.
     pub(crate) fn close(&mut self, session: SessionKey) {
         self.clear(session);
+        self.set_slow(session, None);
         if let Some(outbox) = current(&mut self.entries, session) {
             *outbox = Outbox::vacant();
         }
@@ -319,9 +328,16 @@ impl Outboxes {
         self.peek(session).map_or(0, |outbox| outbox.bytes)
     }
 
-    /// Payload bytes that wait for all sessions, each reference counted.
+    /// The same, and what a short write has left over.
+    pub(crate) fn queued_bytes(&self, session: SessionKey) -> usize {
+        self.peek(session).map_or(0, |outbox| {
+            outbox.bytes + outbox.slow.as_ref().map_or(0, |slow| slow.unwritten)
+        })
+    }
+
+    /// As [`Outboxes::queued_bytes`], for all sessions, each reference counted.
     pub(crate) fn bytes_total(&self) -> usize {
-        self.bytes
+        self.bytes + self.unwritten
     }
 
     /// References to messages that wait for all sessions.
@@ -354,12 +370,19 @@ impl Outboxes {
         }
     }
 
+    pub(crate) fn is_slow(&self, session: SessionKey) -> bool {
+        self.peek(session).is_some_and(|outbox| outbox.slow.is_some())
+    }
+
     pub(crate) fn slow(&self, session: SessionKey) -> Option<Slow> {
         self.peek(session).and_then(|outbox| outbox.slow.as_deref().copied())
     }
 
     pub(crate) fn set_slow(&mut self, session: SessionKey, slow: Option<Slow>) {
         if let Some(outbox) = current(&mut self.entries, session) {
+            let before = outbox.slow.as_ref().map_or(0, |slow| slow.unwritten);
+            self.unwritten -= before;
+            self.unwritten += slow.map_or(0, |slow| slow.unwritten);
             match (&mut outbox.slow, slow) {
                 (Some(kept), Some(slow)) => **kept = slow,
                 (kept, slow) => *kept = slow.map(Box::new),
@@ -419,7 +442,9 @@ impl Outbox {
         self.head = next;
         if next == NONE {
             self.tail = NONE;
-            self.slow = None;
+            if self.slow.as_ref().is_some_and(|slow| !slow.is_high && slow.unwritten == 0) {
+                self.slow = None;
+            }
         }
         self.bytes -= message.bytes();
         self.messages = self.messages.saturating_sub(1);

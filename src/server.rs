@@ -37,7 +37,7 @@ use crate::handle::Mailbox;
 use crate::reactor::net::Net;
 use crate::reactor::{Reactor, SystemNet};
 use crate::slots::{ConnectionKey, SessionKey};
-use crate::socketio::{Hub, Io, Parser, Timer};
+use crate::socketio::{Hub, Io, Parser, Timer, Water};
 use greeting::Greeting;
 use hooks::Asking;
 use read::PostWork;
@@ -75,6 +75,8 @@ pub struct Server<N: Net = SystemNet> {
     asking: HashMap<ConnectionKey, Asking>,
     /// Sessions with nothing left to send, of whom a handler will be told.
     drained: Vec<SessionKey>,
+    /// Sessions that have too much waiting, or little again, of which the host will be told.
+    water: Vec<(SessionKey, Water)>,
     admission: Option<Admission>,
     admissions: HashMap<ConnectionKey, PendingAdmission>,
     greetings: HashMap<ConnectionKey, Greeting>,
@@ -304,6 +306,7 @@ impl<N: Net> Server<N> {
             endpoints: Endpoints::default(),
             asking: HashMap::new(),
             drained: Vec::new(),
+            water: Vec::new(),
             admission: None,
             admissions: HashMap::new(),
             greetings: HashMap::new(),

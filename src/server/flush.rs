@@ -16,6 +16,9 @@ impl<N: Net> Server<N> {
         if !self.drained.is_empty() {
             self.tell_drained();
         }
+        if !self.water.is_empty() {
+            self.tell_water();
+        }
     }
 
     /// Everything that can leave at once, however much it is: the server is about to close.
@@ -32,8 +35,14 @@ impl<N: Net> Server<N> {
                     self.flush_websocket(session, connection, form, lane);
                 }
                 Some((session, Sink::Poll)) => {
-                    let state = &mut *self.hub.state.borrow_mut();
-                    state.engine.flush_poll(self.now, session, &mut state.outboxes);
+                    let is_watched = {
+                        let state = &mut *self.hub.state.borrow_mut();
+                        state.engine.flush_poll(self.now, session, &mut state.outboxes);
+                        state.outboxes.is_slow(session)
+                    };
+                    if is_watched {
+                        self.note_progress(session, None, 0);
+                    }
                     if self.bare.watched().drains {
                         self.drained.push(session);
                     }

@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use super::Server;
+use crate::config::OutgoingLimits;
 use crate::engineio::{Close, DisconnectReason};
 use crate::outbox::Slow;
 use crate::reactor::net::Net;
 use crate::slots::{ConnectionKey, SessionKey};
+use crate::socketio::Water;
 
 impl<N: Net> Server<N> {
     /// Takes note of what a write achieved for a session whose peer is slow.
@@ -22,16 +24,20 @@ impl<N: Net> Server<N> {
         let queued = connection.map_or(0, |connection| self.reactor.queued_bytes(connection));
         let first_queued =
             connection.map_or(0, |connection| self.reactor.first_queued_bytes(connection));
-        let now = self.now.monotonic;
+        let (now, may_rise) = (self.now.monotonic, !self.is_full());
         let (is_over_hard, is_new) = {
             let outboxes = &mut self.hub.state.borrow_mut().outboxes;
             let waiting = outboxes.cost(session).saturating_add(queued);
             let before = outboxes.slow(session);
+            let mut slow = before.unwrap_or(Slow { progress_at: now, ..Slow::default() });
+            slow.unwritten = queued;
+            let bytes = outboxes.bytes(session) + queued;
+            let water = self.limits.judge_water(&mut slow, bytes, may_rise);
+            self.water.extend(water.map(|water| (session, water)));
             if waiting == 0 {
                 outboxes.set_slow(session, None);
                 return;
             }
-            let mut slow = before.unwrap_or(Slow { progress_at: now, over_soft_since: None });
             if bytes_written > 0 {
                 slow.progress_at = now;
             }
@@ -86,15 +92,30 @@ impl<N: Net> Server<N> {
 
     /// Since when a session has been slow, unless it has caught up.
     fn slow_now(&mut self, session: SessionKey) -> Option<Slow> {
+        let may_rise = !self.is_full();
         let state = &mut *self.hub.state.borrow_mut();
         let queued = state
             .engine
             .websocket(session)
             .map_or(0, |connection| self.reactor.queued_bytes(connection));
-        if state.outboxes.bytes(session) + queued == 0 {
-            state.outboxes.set_slow(session, None);
+        let waiting = state.outboxes.bytes(session) + queued;
+        if let Some(mut slow) = state.outboxes.slow(session) {
+            slow.unwritten = queued;
+            let water = self.limits.judge_water(&mut slow, waiting, may_rise);
+            self.water.extend(water.map(|water| (session, water)));
+            state.outboxes.set_slow(session, (waiting > 0).then_some(slow));
         }
         state.outboxes.slow(session)
+    }
+
+    /// Tells of sessions that have too much waiting, or little again. What that makes the host
+    /// send leaves with the next turn.
+    pub(super) fn tell_water(&mut self) {
+        for (session, water) in std::mem::take(&mut self.water) {
+            self.hub.state.borrow_mut().outboxes.begin_tick();
+            self.hub.tell_water(session, water);
+        }
+        self.drain_outputs();
     }
 
     /// When the slow ones together have too much waiting, those with the most go first. What
@@ -132,6 +153,21 @@ impl<N: Net> Server<N> {
         if let Some(connection) = connection {
             self.reactor.abort(connection);
         }
+    }
+}
+
+impl OutgoingLimits {
+    /// Whether a session is to be told of, with what waits for it now: each water once until the
+    /// other. While too much waits to be pulled no high water is told, or a session whose waters
+    /// change could add to it without end.
+    fn judge_water(&self, slow: &mut Slow, waiting: usize, may_rise: bool) -> Option<Water> {
+        let high = self.high_water_bytes?;
+        if slow.is_high {
+            slow.is_high = waiting > self.low_water_bytes.min(high);
+            return (!slow.is_high).then_some(Water::Low);
+        }
+        slow.is_high = may_rise && waiting > high;
+        slow.is_high.then_some(Water::High(waiting))
     }
 }
 

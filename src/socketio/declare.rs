@@ -168,6 +168,16 @@ impl Socket<'_> {
         self.declare(|handlers, id| handlers.disconnect.push(id, Rc::new(handler)))
     }
 
+    /// As [`Namespace::on_high_water`](crate::Namespace::on_high_water), for this socket.
+    pub fn on_high_water(self, handler: impl Fn(Socket<'_>, usize) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.high_water.push(id, Rc::new(handler)))
+    }
+
+    /// As [`Namespace::on_low_water`](crate::Namespace::on_low_water), for this socket.
+    pub fn on_low_water(self, handler: impl Fn(Socket<'_>) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.low_water.push(id, Rc::new(handler)))
+    }
+
     fn own(self) -> Scope {
         Scope::Socket(self.key)
     }

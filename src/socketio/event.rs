@@ -149,6 +149,18 @@ pub enum Event {
         /// The arguments of the acknowledgement, or why there are none.
         answer: Result<OwnedArgs, AckError>,
     },
+    /// More than [`high_water_bytes`](crate::config::OutgoingLimits::high_water_bytes) wait for a
+    /// socket's client after a write was tried; see
+    /// [`Namespace::on_high_water`](crate::Namespace::on_high_water).
+    #[non_exhaustive]
+    HighWater {
+        /// Who.
+        socket: SocketRef,
+        /// How many did at that moment.
+        bytes: usize,
+    },
+    /// After [`Event::HighWater`] little waits any longer, or nothing.
+    LowWater(SocketRef),
 }
 
 /// An event of a client: its name and arguments, and what answers it.
@@ -186,6 +198,8 @@ impl Event {
         match self {
             Self::Connecting { socket, .. }
             | Self::Connected(socket)
+            | Self::HighWater { socket, .. }
+            | Self::LowWater(socket)
             | Self::Message(MessageEvent { socket, .. })
             | Self::Disconnected { socket, .. }
             | Self::Answer { socket, .. } => Some(*socket),

@@ -20,6 +20,8 @@ use crate::engineio::DisconnectReason;
 pub(crate) type EventHandler = Rc<dyn Fn(Socket<'_>, Args<'_>, Option<Ack>)>;
 pub(crate) type ConnectHandler = Rc<dyn Fn(Socket<'_>)>;
 pub(crate) type DisconnectHandler = Rc<dyn Fn(Socket<'_>, DisconnectReason)>;
+pub(crate) type HighWaterHandler = Rc<dyn Fn(Socket<'_>, usize)>;
+pub(crate) type LowWaterHandler = Rc<dyn Fn(Socket<'_>)>;
 pub(crate) type CatchAll = Rc<dyn Fn(Socket<'_>, &str, Args<'_>)>;
 pub(crate) type EventMiddleware = Rc<dyn Fn(Socket<'_>, &str, Args<'_>) -> Result<(), Refusal>>;
 pub(crate) type ErrorHandler = Rc<dyn Fn(Socket<'_>, &Refusal)>;
@@ -49,6 +51,8 @@ pub(crate) struct Handlers {
     pub(crate) error: List<ErrorHandler>,
     pub(crate) disconnecting: List<DisconnectHandler>,
     pub(crate) disconnect: List<DisconnectHandler>,
+    pub(crate) high_water: List<HighWaterHandler>,
+    pub(crate) low_water: List<LowWaterHandler>,
     /// Whether what happens is told as values, too.
     pub(crate) is_pulled: bool,
     /// Whether something sees events before their handlers do.
@@ -118,7 +122,9 @@ impl Handlers {
             .or_else(|| self.event_middlewares.remove(id))
             .or_else(|| self.error.remove(id))
             .or_else(|| self.disconnecting.remove(id))
-            .or_else(|| self.disconnect.remove(id));
+            .or_else(|| self.disconnect.remove(id))
+            .or_else(|| self.high_water.remove(id))
+            .or_else(|| self.low_water.remove(id));
         self.note_interception();
         removed
     }

@@ -73,7 +73,7 @@ impl Hub {
         self.let_go(session, handlers);
     }
 
-    fn is_connected(&self, key: SocketKey) -> bool {
+    pub(super) fn is_connected(&self, key: SocketKey) -> bool {
         let state = self.state.borrow();
         state.sockets.get(key).is_some_and(|entry| entry.state == SocketState::Connected)
     }

@@ -37,7 +37,7 @@ use crate::engineio::EngineCounters;
 /// ```
 #[derive(Clone, Copy)]
 pub struct Io<'a> {
-    hub: &'a Rc<Hub>,
+    pub(super) hub: &'a Rc<Hub>,
 }
 
 impl<'a> Io<'a> {
@@ -183,11 +183,6 @@ impl<'a> Io<'a> {
         let state = self.hub.state.borrow();
         // Those who have left and are still seen by a closure don't count.
         state.sockets.len() - state.aftermath.iter().filter(|next| next.frees()).count()
-    }
-
-    /// Bytes of messages that wait for all sessions, each delivery counted.
-    pub fn queued_bytes(self) -> usize {
-        self.hub.state.borrow().outboxes.bytes_total()
     }
 
     /// The moment of this turn or, between two turns, of the host's call.

@@ -11,6 +11,7 @@ mod ack;
 pub mod adapter;
 mod answers;
 mod asking;
+mod backpressure;
 mod broadcast;
 mod clients;
 mod declare;
@@ -81,6 +82,7 @@ pub use parser::{
     ParserLimits, Partial, RawMessage,
 };
 
+pub(crate) use backpressure::Water;
 pub(crate) use handshake::Opening;
 pub(crate) use parked::ParkedKey;
 pub(crate) use session::Ended;

@@ -280,6 +280,41 @@ impl<'a> Namespace<'a> {
         self.declare(|handlers, id| handlers.disconnect.push(id, Rc::new(handler)))
     }
 
+    /// Runs when more than [`high_water_bytes`] wait for a socket's client after a write was tried,
+    /// with how many do, and not again before [`Namespace::on_low_water`] has. Of a namespace that
+    /// is pulled that is told as [`Event::HighWater`](crate::Event::HighWater), too.
+    ///
+    /// It runs at the end of a turn; what it sends leaves with the next one. Every socket of the
+    /// client is told, since they share one connection.
+    ///
+    /// ```
+    /// use throng::Server;
+    /// use throng::config::Config;
+    ///
+    /// let mut config = Config::default();
+    /// config.outgoing.high_water_bytes = Some(64 * 1024);
+    /// let server = Server::builder().config(config).bind("127.0.0.1:0")?;
+    /// server
+    ///     .of("/")
+    ///     .on_high_water(|socket, bytes| {
+    ///         println!("{bytes} bytes wait for {}", socket.id());
+    ///         socket.leave("live");
+    ///     })
+    ///     .on_low_water(|socket| socket.join("live"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// [`high_water_bytes`]: crate::config::OutgoingLimits::high_water_bytes
+    pub fn on_high_water(self, handler: impl Fn(Socket<'_>, usize) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.high_water.push(id, Rc::new(handler)))
+    }
+
+    /// Runs when, after [`Namespace::on_high_water`], no more than
+    /// [`low_water_bytes`](crate::config::OutgoingLimits::low_water_bytes) wait any longer.
+    pub fn on_low_water(self, handler: impl Fn(Socket<'_>) + 'static) -> Self {
+        self.declare(|handlers, id| handlers.low_water.push(id, Rc::new(handler)))
+    }
+
     /// From now on its connects, events and disconnects are told as values, for
     /// [`Server::next_event`](crate::Server::next_event), beside whatever handlers are declared.
     ///

@@ -30,8 +30,8 @@ use crate::slots::SessionKey;
 /// ```
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
-    hub: &'a Rc<Hub>,
-    key: SessionKey,
+    pub(super) hub: &'a Rc<Hub>,
+    pub(super) key: SessionKey,
 }
 
 /// Names a session between calls, for [`Server::session`](crate::Server::session).

@@ -28,6 +28,8 @@ fn short(event: &Event) -> String {
         Event::Disconnected { reason, .. } => format!("disconnected: {reason}"),
         Event::Answer { answer: Ok(args), .. } => format!("answer: {}", args.as_args().json()),
         Event::Answer { answer: Err(error), .. } => format!("no answer: {error}"),
+        Event::HighWater { bytes, .. } => format!("high water: {bytes}"),
+        Event::LowWater(_) => "low water".to_owned(),
         other => format!("{other:?}"),
     }
 }
