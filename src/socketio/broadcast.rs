@@ -17,13 +17,14 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::Hub;
-use super::adapter::{AdapterError, BroadcastOptions, Emitted, OutgoingEvent, Request};
+use super::adapter::{AdapterError, BroadcastOptions, Emitted, OutgoingEvent};
 use super::answers::Answers;
+use super::children::Found;
 use super::io::Io;
 use super::namespaces::NamespaceId;
 use super::packet::AckId;
 use super::payload::{IntoArgs, OwnedArgs};
-use super::questions::Asker;
+use super::questions::{Asker, TellHost};
 use super::remote_socket::RemoteSocket;
 use super::rooms::SocketKey;
 use super::socket::assert_not_reserved;
@@ -177,8 +178,18 @@ impl<'a> BroadcastOperator<'a> {
         callback: impl FnOnce(Io<'_>, Answers<OwnedArgs>) + 'static,
     ) {
         assert_not_reserved(event);
+        let tell: TellHost = Box::new(|hub, answers| callback(Io::new(hub), answers));
+        let Some(children) = self.hub.children_of(self.namespace) else {
+            return self.ask(event, args, Asker::Host(tell));
+        };
+        match self.hub.encoded(OwnedArgs::new(args)) {
+            Some(args) => self.ask_children(children, event, &args, tell),
+            None => self.ask_children(Vec::new(), event, &OwnedArgs::default(), tell),
+        }
+    }
+
+    pub(super) fn ask(self, event: &str, args: impl IntoArgs, asker: Asker) {
         let id = self.hub.state.borrow_mut().next_ack(self.namespace);
-        let asker = Asker::Host(Box::new(|hub, answers| callback(Io::new(hub), answers)));
         let event = self.encode(event, Some(id), args);
         let (namespace, options) = (self.namespace, &self.options);
         self.hub.with_adapter(namespace, |adapter, local| {
@@ -192,7 +203,11 @@ impl<'a> BroadcastOperator<'a> {
 
     /// Asks for the sockets that a message would reach now, on all servers; `callback` gets them
     /// exactly once, from a server on its own before this returns. An adapter that asks others may
-    /// fail, and tells then how many have answered; the parent of dynamic namespaces always does.
+    /// fail, and tells then how many have answered.
+    ///
+    /// The parent of dynamic namespaces fails, as in the reference, because it doesn't know which
+    /// children other servers have; with [`local`](Self::local) it asks for the sockets of all
+    /// children that are here.
     ///
     /// ```
     /// # use throng::Server;
@@ -207,44 +222,48 @@ impl<'a> BroadcastOperator<'a> {
         self,
         callback: impl FnOnce(Io<'_>, Result<Vec<RemoteSocket<'_>>, AdapterError>) + 'static,
     ) {
-        let namespace = self.namespace;
-        let request = Request::new(&self.hub.effects, move |hub, sockets| {
-            let view = |snapshot| RemoteSocket::new(hub, namespace, snapshot);
-            let sockets = sockets.map(|sockets: Vec<_>| sockets.into_iter().map(view).collect());
+        let tell = move |hub: &Rc<Hub>, found: Found| {
+            let view = |(namespace, snapshot)| RemoteSocket::new(hub, namespace, snapshot);
+            let sockets = found.map(|sockets| sockets.into_iter().map(view).collect());
             hub.run_unbound(|| callback(Io::new(hub), sockets));
-        });
-        let state = self.hub.state.borrow();
-        let is_parent = state.namespaces.get(namespace).children().is_some();
-        drop(state);
-        if is_parent {
-            request.answer(Err(AdapterError::Unsupported));
-            return self.hub.run_effects();
+        };
+        let namespace = self.namespace;
+        match self.hub.children_of(namespace) {
+            Some(children) if self.options.local => self.fetch_of(children, tell),
+            Some(_) => {
+                self.hub.effects.push(move |hub| tell(hub, Err(AdapterError::Unsupported)));
+                self.hub.run_effects();
+            }
+            None => self.fetch_of(vec![namespace], tell),
         }
-        self.hub.with_adapter(namespace, |adapter, local| {
-            adapter.fetch_sockets(local, &self.options, request);
-        });
     }
 
     /// The ids of the sockets of this server that a message would reach now.
     pub fn local_sockets(self) -> Vec<SocketId> {
+        let namespaces =
+            self.hub.children_of(self.namespace).unwrap_or_else(|| vec![self.namespace]);
         let state = &mut *self.hub.state.borrow_mut();
-        let keys = state.selected_keys(self.namespace, &self.options);
-        keys.into_iter().filter_map(|key| state.sockets.id(key)).collect()
+        let mut ids = Vec::new();
+        for namespace in namespaces {
+            let keys = state.selected_keys(namespace, &self.options);
+            ids.extend(keys.into_iter().filter_map(|key| state.sockets.id(key)));
+        }
+        ids
     }
 
     /// Puts the selected sockets, of all servers, into a room (or several).
     pub fn sockets_join(self, rooms: impl RoomNames) {
         let rooms = collected(rooms);
-        self.hub.with_adapter(self.namespace, |adapter, local| {
-            adapter.sockets_join(local, &self.options, &rooms);
+        self.with_adapters(|adapter, local, options| {
+            adapter.sockets_join(local, options, &rooms);
         });
     }
 
     /// Takes the selected sockets, of all servers, out of a room (or several).
     pub fn sockets_leave(self, rooms: impl RoomNames) {
         let rooms = collected(rooms);
-        self.hub.with_adapter(self.namespace, |adapter, local| {
-            adapter.sockets_leave(local, &self.options, &rooms);
+        self.with_adapters(|adapter, local, options| {
+            adapter.sockets_leave(local, options, &rooms);
         });
     }
 
@@ -261,8 +280,8 @@ impl<'a> BroadcastOperator<'a> {
     }
 
     fn disconnect(self, close: bool) {
-        self.hub.with_adapter(self.namespace, |adapter, local| {
-            adapter.disconnect_sockets(local, &self.options, close);
+        self.with_adapters(|adapter, local, options| {
+            adapter.disconnect_sockets(local, options, close);
         });
     }
 

@@ -62,9 +62,10 @@ impl<'a> Io<'a> {
     /// A child is made when a client or [`Io::of`] asks for such a name and there is no namespace
     /// of it. It has the handlers that its parent has at that moment; what is declared on the
     /// parent later is for later children. Of several dynamic namespaces the first to be declared
-    /// is asked first. What is emitted to the parent goes to all its children; sockets and rooms
-    /// of its own it has none. [`Io::of`] finds it again by its name, which is `/_0` for the first
-    /// dynamic namespace, and which no client can join. Children are bounded by
+    /// is asked first. What is emitted to the parent goes to all its children, and so do questions,
+    /// joins, leaves and disconnects, where the reference's parent reaches nobody; sockets and
+    /// rooms of its own it has none. [`Io::of`] finds it again by its name, which is `/_0` for the
+    /// first dynamic namespace, and which no client can join. Children are bounded by
     /// [`SocketConfig::namespaces_max`](crate::config::SocketConfig::namespaces_max).
     ///
     /// ```

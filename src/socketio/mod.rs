@@ -13,6 +13,7 @@ mod answers;
 mod asking;
 mod backpressure;
 mod broadcast;
+mod children;
 mod clients;
 mod declare;
 mod deferred;

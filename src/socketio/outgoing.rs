@@ -1,16 +1,13 @@
-//! Who sees what goes out: the outgoing catch-alls, and the children of a dynamic namespace.
+//! Who sees what goes out: the outgoing catch-alls.
 //!
-//! Neither costs anything where nobody has declared it: an event is written once, from the
-//! arguments to the buffer that is sent. Where somebody has, the arguments are written down first.
+//! They cost nothing where nobody has declared one: an event is written once, from the arguments to
+//! the buffer that is sent. Where somebody has, the arguments are written down first.
 
 use std::rc::Rc;
 
 use super::Hub;
-use super::adapter::Emitted;
-use super::broadcast::BroadcastOperator;
 use super::handler::{Handlers, List};
-use super::namespaces::NamespaceId;
-use super::payload::{Args, IntoArgs, OwnedArgs};
+use super::payload::Args;
 use super::rooms::SocketKey;
 use super::socket::Socket;
 
@@ -25,11 +22,6 @@ impl Hub {
         let hears = |handlers: &Handlers| handlers.any_outgoing.len() > 0;
         namespace.hears_outgoing
             && (hears(&namespace.handlers) || entry.handlers().is_some_and(hears))
-    }
-
-    /// The namespaces that this one stands for, if it does.
-    pub(super) fn children_of(&self, id: NamespaceId) -> Option<Vec<NamespaceId>> {
-        self.state.borrow().namespaces.get(id).children().map(<[NamespaceId]>::to_vec)
     }
 
     /// Tells the outgoing catch-alls of a socket. One that emits is told of that, too, but not
@@ -47,28 +39,5 @@ impl Hub {
             self.run(session, || watcher(Socket::new(self, key), event, args));
         }
         self.let_go(session, watchers);
-    }
-}
-
-impl BroadcastOperator<'_> {
-    /// A broadcast to a namespace that stands for others.
-    pub(super) fn emit_to_children(
-        self,
-        children: Vec<NamespaceId>,
-        event: &str,
-        args: impl IntoArgs,
-    ) -> Emitted {
-        let Some(args) = self.hub.encoded(OwnedArgs::new(args)) else { return Emitted::default() };
-        let mut emitted = Emitted::default();
-        for namespace in children {
-            let mut child = self.clone();
-            child.namespace = namespace;
-            let Emitted { queued, over_limit, dropped, deferred } = child.send(event, &args);
-            emitted.queued += queued;
-            emitted.over_limit += over_limit;
-            emitted.dropped += dropped;
-            emitted.deferred |= deferred;
-        }
-        emitted
     }
 }

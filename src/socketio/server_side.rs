@@ -89,15 +89,15 @@ impl Namespace<'_> {
     ///
     /// A server on its own has nobody to tell: that is counted
     /// ([`server_side_emits_unsupported`](crate::SocketCounters::server_side_emits_unsupported)).
+    /// The parent of dynamic namespaces tells in the name of each child that it has here.
     ///
     /// # Panics
     /// If the name is one of `connect`, `connection` and `new_namespace`: the host's mistake.
     pub fn server_side_emit(self, event: &str, args: impl IntoArgs) {
         assert_not_a_server_s(event);
         let Some(args) = self.hub.encoded(OwnedArgs::new(args)) else { return };
-        self.hub.with_adapter(self.id, |adapter, local| {
-            adapter.server_side_emit(local, event, args.as_args());
-        });
+        let children = self.hub.children_of(self.id);
+        self.hub.server_side_emit(children.unwrap_or_else(|| vec![self.id]), event, &args);
     }
 
     /// As [`Namespace::server_side_emit`], and `callback` gets what the others answered, exactly
@@ -132,9 +132,12 @@ impl Namespace<'_> {
             drop(request);
             return self.hub.run_effects();
         };
-        self.hub.with_adapter(self.id, |adapter, local| {
-            adapter.server_side_emit_with_ack(local, event, args.as_args(), request);
-        });
+        let Some(children) = self.hub.children_of(self.id) else {
+            return self.hub.with_adapter(self.id, |adapter, local| {
+                adapter.server_side_emit_with_ack(local, event, args.as_args(), request);
+            });
+        };
+        self.hub.server_side_ask_children(children, event, &args, request);
     }
 
     /// Hears of every room of this server that comes to be, changes or ends, whoever caused it; a

@@ -25,6 +25,7 @@ pub(crate) struct Bus {
     /// Of a thousand messages on the channel so many are lost.
     pub(crate) lost_of_1000: u64,
     pub(crate) delay_max: Duration,
+    /// One entry for each adapter: of a server as many as it has namespaces.
     nodes: Vec<usize>,
     arriving: BTreeMap<(Duration, u64), Arrival>,
     stream: Vec<Entry>,
@@ -64,12 +65,25 @@ impl Bus {
     }
 
     pub(crate) fn leave(&mut self, node: usize) {
-        self.nodes.retain(|&kept| kept != node);
+        if let Some(place) = self.nodes.iter().position(|&kept| kept == node) {
+            self.nodes.remove(place);
+        }
     }
 
     /// How many servers there are.
     pub(crate) fn nodes_len(&self) -> usize {
-        self.nodes.len()
+        self.distinct_nodes().len()
+    }
+
+    /// Each server once, however many namespaces it has.
+    fn distinct_nodes(&self) -> Vec<usize> {
+        let mut nodes = Vec::new();
+        for &node in &self.nodes {
+            if !nodes.contains(&node) {
+                nodes.push(node);
+            }
+        }
+        nodes
     }
 
     /// Sends on the channel, to one node or to all others.
@@ -80,7 +94,7 @@ impl Bus {
         namespace: &str,
         bytes: &[u8],
     ) {
-        for node in self.nodes.clone() {
+        for node in self.distinct_nodes() {
             let is_meant = to.map_or(node != from, |to| to == node);
             if is_meant && self.random(1_000) >= self.lost_of_1000 {
                 let at = self.now + self.delay();
@@ -96,7 +110,7 @@ impl Bus {
         let offset = format!("{}-{}", self.now.as_millis(), self.serial);
         self.stream.push((offset.clone(), bytes.to_vec()));
         let entry = [offset.as_bytes(), b" ", bytes].concat();
-        for node in self.nodes.clone() {
+        for node in self.distinct_nodes() {
             let delayed = self.now + self.delay();
             let arrives = self.stream_arrives.entry(node).or_default();
             *arrives = delayed.max(*arrives);

@@ -94,6 +94,51 @@ fn rooms_and_exceptions_span_the_servers_and_a_sender_hears_nothing_of_its_own()
     assert_eq!(world.servers.iter().map(|server| server.io().sockets_len()).sum::<usize>(), 1);
 }
 
+#[test]
+fn what_is_asked_of_a_parent_goes_to_the_children_of_all_servers() {
+    let (mut world, mut clients) = three(11);
+    for (node, server) in world.servers.iter().enumerate() {
+        server.of_pattern("^/room-[0-9]+$").unwrap().on_server_side_raw(
+            "node?",
+            move |namespace, _, ack| {
+                ack.unwrap().send(&format!("{}{node}", namespace.name()));
+            },
+        );
+    }
+    for (client, room) in [(0, 1), (0, 2), (1, 1), (2, 2)] {
+        world.send(&mut clients[client], &format!("40/room-{room},"));
+    }
+    hear(&mut world, &mut clients);
+    let told = Told::default();
+    let tell = Rc::clone(&told);
+    let parent = world.servers[0].of("/_0");
+    parent.sockets_join("a");
+    parent.server_side_emit_with_ack::<String>("node?", (), move |_, answers| {
+        let mut values = answers.unwrap().values;
+        values.sort();
+        tell.borrow_mut().push(format!("{values:?}"));
+    });
+    world.run(Duration::from_secs(1));
+    // A server that has no such child makes it when it is told of it.
+    let nodes = "[\"/room-11\", \"/room-12\", \"/room-21\", \"/room-22\"]";
+    assert_eq!(told.take(), [nodes]);
+    let members = |server: usize, name| world.servers[server].of(name).room("a").len();
+    assert_eq!((members(1, "/room-1"), members(2, "/room-2")), (1, 1));
+    let tell = Rc::clone(&told);
+    world.servers[0].of("/_0").all().emit_with_ack::<u32>("score?", (), move |_, answers| {
+        tell.borrow_mut().push(format!("{} of {}", answers.values.len(), answers.expected));
+    });
+    let heard = hear(&mut world, &mut clients);
+    for (client, heard) in heard.iter().enumerate() {
+        for packet in heard {
+            let (address, _) = packet.split_once('[').unwrap();
+            world.send(&mut clients[client], &format!("43{}[1]", &address[1..]));
+        }
+    }
+    world.run(Duration::from_secs(1));
+    assert_eq!(told.take(), ["4 of 4"]);
+}
+
 /// Asks all clients from the first server.
 fn ask(world: &World, told: &Told, timeout: Option<u64>) {
     let told = Rc::clone(told);

@@ -10,6 +10,7 @@ mod greeting;
 mod handlers;
 mod late_adapters;
 mod nesting;
+mod parents;
 mod parsers;
 mod pulled;
 mod recovery;
