@@ -42,7 +42,8 @@
 //!
 //! Both are on by default. `cli` is what the `throng` program needs: an embedding host builds
 //! without it. `compression` compresses answers to long-polling with gzip or deflate
-//! ([`config::EngineConfig::compression_bytes_min`]).
+//! ([`config::EngineConfig::compression_bytes_min`]), and the client's own files with brotli too
+//! ([`ClientFiles`]).
 //!
 //! # The run loop
 //!
@@ -148,7 +149,7 @@ pub use socketio::{
     Ack, AckError, AdapterError, Answers, AskId, BroadcastOperator, Emitted, Emitter, Event,
     Handshake, InvalidSocketId, Io, ListenerId, MessageEvent, Namespace, NamespaceDecision, Next,
     PatternError, Refusal, RemoteSocket, RoomEvent, RoomNames, ServerAck, Session, SessionId,
-    Socket, SocketId, SocketRef, TimerId, adapter, is_reserved_event,
+    Socket, SocketError, SocketId, SocketRef, TimerId, adapter, is_reserved_event,
 };
 pub use socketio::{
     EncodedPacket, IncomingPacket, JsonParser, MsgpackParser, OutgoingPacket, PacketKind, Parser,

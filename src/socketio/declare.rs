@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::Hub;
 use super::ack::Ack;
-use super::handler::{EventHandler, Handlers, ListenerId, Refusal};
+use super::handler::{EventHandler, Handlers, ListenerId, Refusal, SocketError};
 use super::namespaces::NamespaceId;
 use super::payload::Args;
 use super::rooms::SocketKey;
@@ -151,7 +151,7 @@ impl Socket<'_> {
     }
 
     /// As [`Namespace::on_error`](crate::Namespace::on_error), for this socket.
-    pub fn on_error(self, handler: impl Fn(Socket<'_>, &Refusal) + 'static) -> Self {
+    pub fn on_error(self, handler: impl Fn(Socket<'_>, &SocketError) + 'static) -> Self {
         self.declare(|handlers, id| handlers.error.push(id, Rc::new(handler)))
     }
 

@@ -24,7 +24,7 @@ pub(crate) type HighWaterHandler = Rc<dyn Fn(Socket<'_>, usize)>;
 pub(crate) type LowWaterHandler = Rc<dyn Fn(Socket<'_>)>;
 pub(crate) type CatchAll = Rc<dyn Fn(Socket<'_>, &str, Args<'_>)>;
 pub(crate) type EventMiddleware = Rc<dyn Fn(Socket<'_>, &str, Args<'_>) -> Result<(), Refusal>>;
-pub(crate) type ErrorHandler = Rc<dyn Fn(Socket<'_>, &Refusal)>;
+pub(crate) type ErrorHandler = Rc<dyn Fn(Socket<'_>, &SocketError)>;
 
 /// Decides about a client before it is let in.
 #[derive(Clone)]
@@ -261,6 +261,49 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// What went wrong with a socket, for [`Namespace::on_error`](crate::Namespace::on_error) alone:
+/// its client isn't told.
+///
+/// ```
+/// use throng::{Server, SocketError};
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?;
+/// server.of("/").on_error(|socket, error| match error {
+///     SocketError::Refused(refusal) => drop(socket.emit("refused", refusal.message())),
+///     SocketError::Undecodable(what) => eprintln!("{}: {what}", socket.id()),
+///     _ => {}
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// An event middleware has refused an event.
+    Refused(Refusal),
+    /// The client has sent what is no packet, and this is wrong with it. All its sockets hear of it
+    /// while they are still connected; then its connection is closed, and they leave with "forced
+    /// close".
+    Undecodable(Rc<str>),
+}
+
+impl SocketError {
+    /// What a person may read.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Refused(refusal) => refusal.message(),
+            Self::Undecodable(what) => what,
+        }
+    }
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl std::error::Error for SocketError {}
 
 /// Runs the host's code; `None` if it panicked. What that costs is told in `nesting`.
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Option<T> {

@@ -19,7 +19,7 @@ use crate::slots::SessionKey;
 
 /// What the peer did wrong; its connection is closed for either.
 pub(super) enum Mistake {
-    Decode,
+    Decode(DecodeError),
     Protocol,
 }
 
@@ -46,7 +46,7 @@ impl Hub {
                 (Format::Json, Incoming::Text(text)) => self.handle_text(session, text),
                 (Format::Json, Incoming::Binary(bytes)) => self.handle_binary(session, bytes),
                 (Format::Msgpack, Incoming::Binary(bytes)) => self.handle_msgpack(session, bytes),
-                (Format::Msgpack, Incoming::Text(_)) => Err(Mistake::Decode),
+                (Format::Msgpack, Incoming::Text(_)) => Err(DecodeError::UnexpectedText.into()),
                 (Format::Custom(parser), message) => {
                     self.handle_custom(session, &**parser, message)
                 }
@@ -59,10 +59,7 @@ impl Hub {
 
     fn handle_mistake(self: &Rc<Self>, session: SessionKey, mistake: &Mistake) {
         match mistake {
-            Mistake::Decode => {
-                self.state.borrow_mut().counters.decode_errors += 1;
-                self.close_undecodable_client(session);
-            }
+            Mistake::Decode(error) => self.handle_undecodable(session, &error.to_string()),
             Mistake::Protocol => {
                 self.state.borrow_mut().counters.protocol_errors += 1;
                 self.close_client(session);
@@ -70,12 +67,18 @@ impl Hub {
         }
     }
 
+    fn handle_undecodable(self: &Rc<Self>, session: SessionKey, what: &str) {
+        self.state.borrow_mut().counters.decode_errors += 1;
+        self.tell_undecodable(session, what);
+        self.close_undecodable_client(session);
+    }
+
     fn handle_text(self: &Rc<Self>, session: SessionKey, text: &str) -> Result<(), Mistake> {
         let (attachments_max, bytes_max) = {
             let state = self.state.borrow();
             let Some(client) = state.clients.get(session) else { return Ok(()) };
             if client.waiting.is_some() {
-                return Err(Mistake::Decode);
+                return Err(DecodeError::UnexpectedText.into());
             }
             (state.config.attachments_max, state.payload_bytes_max)
         };
@@ -97,7 +100,7 @@ impl Hub {
             let mut state = self.state.borrow_mut();
             let Some(client) = state.clients.get_mut(session) else { return Ok(()) };
             let Some(Waiting::Json(reconstructor)) = client.waiting.as_deref_mut() else {
-                return Err(Mistake::Decode);
+                return Err(DecodeError::UnexpectedBinary.into());
             };
             if !reconstructor.push(bytes)? {
                 return Ok(());
@@ -151,7 +154,17 @@ impl Hub {
                 }
                 Ok(())
             }
-            Some(Err(_)) | None => Err(Mistake::Decode),
+            Some(Err(error)) => {
+                // The error is the host's, too, and so are its words.
+                let what = guard(|| error.to_string());
+                guard(|| drop(error));
+                self.handle_undecodable(session, what.as_deref().unwrap_or(PANICKED));
+                Ok(())
+            }
+            None => {
+                self.handle_undecodable(session, PANICKED);
+                Ok(())
+            }
         }
     }
 }
@@ -160,9 +173,13 @@ impl CustomWaiting {
     fn count(&mut self, bytes: usize, limits: &ParserLimits) -> Result<(), Mistake> {
         self.messages = self.messages.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
-        let fits = self.messages <= limits.attachments_max.saturating_add(1)
-            && self.bytes <= limits.packet_bytes_max();
-        if fits { Ok(()) } else { Err(Mistake::Decode) }
+        if self.messages > limits.attachments_max.saturating_add(1) {
+            return Err(DecodeError::TooManyAttachments.into());
+        }
+        if self.bytes > limits.packet_bytes_max() {
+            return Err(DecodeError::TooLarge.into());
+        }
+        Ok(())
     }
 }
 
@@ -175,7 +192,7 @@ impl IncomingPacket {
             PacketKind::Connect => {
                 let payload = data.first_as_json();
                 if payload.as_ref().is_some_and(|json| !json.starts_with('{')) {
-                    return Err(Mistake::Decode);
+                    return Err(DecodeError::InvalidPayload.into());
                 }
                 Packet::Connect { namespace, payload }
             }
@@ -191,7 +208,9 @@ impl IncomingPacket {
 }
 
 impl From<DecodeError> for Mistake {
-    fn from(_: DecodeError) -> Self {
-        Self::Decode
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
     }
 }
+
+const PANICKED: &str = "the parser panicked";

@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use super::Hub;
-use super::handler::{List, Refusal};
+use super::handler::{List, Refusal, SocketError};
 use super::payload::Args;
 use super::rooms::SocketKey;
 use super::socket::Socket;
@@ -34,7 +34,7 @@ impl Hub {
             Some(Ok(())) => self.is_connected(key),
             Some(Err(refusal)) => {
                 self.state.borrow_mut().counters.events_refused += 1;
-                self.tell_error(session, key, &refusal);
+                self.tell_error(session, key, &SocketError::Refused(refusal));
                 false
             }
             None => false,
@@ -65,10 +65,20 @@ impl Hub {
         verdict
     }
 
-    fn tell_error(self: &Rc<Self>, session: SessionKey, key: SocketKey, refusal: &Refusal) {
+    /// Tells those of a client's sockets that are in that it has sent what is no packet.
+    pub(super) fn tell_undecodable(self: &Rc<Self>, session: SessionKey, what: &str) {
+        let error = SocketError::Undecodable(Rc::from(what));
+        for key in self.sockets_of(session) {
+            if self.is_connected(key) {
+                self.tell_error(session, key, &error);
+            }
+        }
+    }
+
+    fn tell_error(self: &Rc<Self>, session: SessionKey, key: SocketKey, error: &SocketError) {
         let handlers = self.state.borrow().handlers_of(key, |handlers| &handlers.error);
         for handler in handlers.iter().flat_map(List::iter) {
-            self.run(session, || handler(Socket::new(self, key), refusal));
+            self.run(session, || handler(Socket::new(self, key), error));
         }
         self.let_go(session, handlers);
     }

@@ -65,7 +65,7 @@ pub use deferred::Next;
 pub use dynamic::{NamespaceDecision, PatternError};
 pub use emitter::Emitter;
 pub use event::{AskId, Event, MessageEvent, SocketRef};
-pub use handler::{ListenerId, Refusal};
+pub use handler::{ListenerId, Refusal, SocketError};
 pub use handshake::Handshake;
 pub use io::Io;
 pub use namespace::Namespace;

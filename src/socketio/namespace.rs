@@ -13,7 +13,7 @@ use super::adapter::{AdapterError, Emitted};
 use super::broadcast::{BroadcastOperator, RoomNames};
 use super::declare::{Scope, answering, typed};
 use super::deferred::Next;
-use super::handler::{Handlers, ListenerId, Middleware, Refusal};
+use super::handler::{Handlers, ListenerId, Middleware, Refusal, SocketError};
 use super::io::Io;
 use super::namespaces::NamespaceId;
 use super::payload::{Args, IntoArgs};
@@ -262,8 +262,9 @@ impl<'a> Namespace<'a> {
         self.declare(|handlers, id| handlers.event_middlewares.push(id, Rc::new(middleware)))
     }
 
-    /// Hears of events that an event middleware refused.
-    pub fn on_error(self, handler: impl Fn(Socket<'_>, &Refusal) + 'static) -> Self {
+    /// Hears of events that an event middleware refused, and of what its client sent that is no
+    /// packet, for which the client's connection is closed next. See [`SocketError`].
+    pub fn on_error(self, handler: impl Fn(Socket<'_>, &SocketError) + 'static) -> Self {
         self.declare(|handlers, id| handlers.error.push(id, Rc::new(handler)))
     }
 

@@ -122,6 +122,10 @@ pub(crate) enum DecodeError {
     TooLarge,
     /// Not JSON or msgpack, or not what this type of packet carries.
     InvalidPayload,
+    /// Text came where the attachments of a packet were due, or where packets are binary.
+    UnexpectedText,
+    /// Bytes came that are no attachment of any packet.
+    UnexpectedBinary,
 }
 
 /// Decodes one text message.
@@ -195,6 +199,8 @@ impl fmt::Display for DecodeError {
             Self::TooManyAttachments => "too many attachments",
             Self::TooLarge => "packet too large",
             Self::InvalidPayload => "invalid payload",
+            Self::UnexpectedText => "got plaintext data when reconstructing a packet",
+            Self::UnexpectedBinary => "got binary data when not reconstructing a packet",
         })
     }
 }

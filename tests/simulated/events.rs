@@ -4,11 +4,11 @@
 //! > 42["a",1]      on_any · event_middleware · on
 //! ```
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use throng::config::Config;
-use throng::{Refusal, Socket};
+use throng::{Next, Refusal, Socket, SocketError};
 
 use super::World;
 use super::handlers::Log;
@@ -100,6 +100,63 @@ fn a_refused_event_is_told_on_the_server_only_and_its_acknowledgement_dropped() 
     assert!(world.received(client).ends_with("432[2]"));
     let counters = world.server.io().socket_counters();
     assert_eq!((counters.events, counters.events_refused), (2, 1));
+}
+
+#[test]
+fn all_sockets_of_a_client_hear_of_what_is_no_packet_before_they_leave() {
+    let (mut world, log) = world();
+    for name in ["/", "/other"] {
+        let (tell, left) = (log.clone(), log.clone());
+        world
+            .server
+            .of(name)
+            .on_error(move |socket, error| {
+                assert!(matches!(error, SocketError::Undecodable(_)) && socket.is_connected());
+                socket.emit("last words", ());
+                tell.tell(format!("{} {error}", socket.namespace().name()));
+            })
+            .on_disconnect(move |socket, reason| {
+                left.tell(format!("{} {reason}", socket.namespace().name()));
+            });
+    }
+    let waiting: Rc<RefCell<Vec<Next>>> = Rc::default();
+    let keep = Rc::clone(&waiting);
+    world
+        .server
+        .of("/waiting")
+        .middleware_deferred(move |_, next| keep.borrow_mut().push(next))
+        .on_error(|_, _| panic!("a socket that isn't in"));
+    let bystander = world.join();
+    for (packet, what) in [
+        ("9", "unknown packet type"),
+        ("2[\"disconnect\"]", "invalid payload"),
+        ("5x-[]", "illegal attachments"),
+        ("51-[\"a\",{\"_placeholder\":true,\"num\":0}]", ""),
+    ] {
+        let client = world.join();
+        world.say(client, "0/other,");
+        world.say(client, "0/waiting,");
+        world.received(client);
+        world.say(client, packet);
+        let mut what = what;
+        if what.is_empty() {
+            assert!(log.take().is_empty());
+            world.say(client, "2[\"a\"]");
+            what = "got plaintext data when reconstructing a packet";
+        }
+        let expected = ["/ ", "/other "].map(|name| format!("{name}{what}")).into_iter();
+        let expected = expected.chain(["/ ", "/other "].map(|name| format!("{name}forced close")));
+        assert_eq!(log.take(), expected.collect::<Vec<_>>());
+        let received = world.received(client);
+        assert!(received.contains("42/other,[\"last words\"]"), "{received:?}");
+    }
+    world.send(bystander, super::frame(0x82, "bytes"));
+    world.settle();
+    assert_eq!(
+        log.take(),
+        ["/ got binary data when not reconstructing a packet", "/ forced close"]
+    );
+    assert_eq!(world.server.io().socket_counters().decode_errors, 5);
 }
 
 #[test]

@@ -75,7 +75,8 @@ impl Parser for JsonParser {
                 }
                 packet.transpose()
             }
-            _ => Err(DecodeError::IllegalAttachments.into()),
+            (RawMessage::Text(_), Some(_)) => Err(DecodeError::UnexpectedText.into()),
+            (RawMessage::Binary(_), None) => Err(DecodeError::UnexpectedBinary.into()),
         }
     }
 }
@@ -92,7 +93,7 @@ impl Parser for MsgpackParser {
         _: &ParserLimits,
     ) -> Result<Option<IncomingPacket>, ParserError> {
         let RawMessage::Binary(bytes) = message else {
-            return Err(DecodeError::UnknownType.into());
+            return Err(DecodeError::UnexpectedText.into());
         };
         decode_msgpack(bytes, &mut Vec::new())?.to_incoming().map(Some)
     }
