@@ -178,7 +178,7 @@ impl Socket<'_> {
         self.declare(|handlers, id| handlers.low_water.push(id, Rc::new(handler)))
     }
 
-    fn own(self) -> Scope {
+    pub(super) fn own(self) -> Scope {
         Scope::Socket(self.key)
     }
 
@@ -264,7 +264,7 @@ impl Hub {
 }
 
 impl super::State {
-    fn handlers_mut(&mut self, scope: Scope) -> Option<&mut Handlers> {
+    pub(super) fn handlers_mut(&mut self, scope: Scope) -> Option<&mut Handlers> {
         match scope {
             Scope::Namespace(id) if !self.namespaces.contains(id) => None,
             Scope::Namespace(id) => Some(&mut self.namespaces.get_mut(id).handlers),

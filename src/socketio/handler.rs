@@ -182,6 +182,11 @@ impl<T> List<T> {
         self.listeners().len()
     }
 
+    /// What takes its handlers back, in their order.
+    pub(crate) fn ids(&self) -> Vec<ListenerId> {
+        self.listeners().iter().map(|kept| kept.id).collect()
+    }
+
     /// Whether nobody else holds the list, so that dropping it may drop handlers.
     pub(crate) fn is_last(&self) -> bool {
         self.0.as_ref().is_some_and(|list| Rc::strong_count(list) == 1)

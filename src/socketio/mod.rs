@@ -30,6 +30,7 @@ mod intercept;
 pub mod internals;
 mod io;
 mod lifecycle;
+mod listeners;
 mod namespace;
 mod namespaces;
 mod nesting;

@@ -11,7 +11,7 @@ use super::Hub;
 use super::ack::Ack;
 use super::adapter::{AdapterError, Emitted};
 use super::broadcast::{BroadcastOperator, RoomNames};
-use super::declare::{Scope, answering, typed};
+use super::declare::{answering, typed};
 use super::deferred::Next;
 use super::handler::{Handlers, ListenerId, Middleware, Refusal, SocketError};
 use super::io::Io;
@@ -465,10 +465,6 @@ impl<'a> Namespace<'a> {
     /// A broadcast to everybody.
     pub fn all(self) -> BroadcastOperator<'a> {
         BroadcastOperator::new(self.hub, self.id)
-    }
-
-    fn own(self) -> Scope {
-        Scope::Namespace(self.id)
     }
 
     fn declare(self, add: impl FnOnce(&mut Handlers, ListenerId)) -> Self {

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use throng::config::Config;
-use throng::{ListenerId, Socket, SocketId};
+use throng::{Args, ListenerId, Socket, SocketId};
 
 use super::{World, frame};
 
@@ -131,6 +131,58 @@ fn handlers_are_taken_back_also_the_one_that_runs() {
     world.say(client, "2[\"b\",5]");
     assert_eq!(log.take(), ["third 3", "b 5"]);
     assert_eq!(world.server.io().socket_counters().events_unhandled, 1);
+}
+
+#[test]
+fn catch_alls_are_taken_back_alone_and_counted_where_they_were_declared() {
+    let (mut world, log) = world();
+    let any = |name: &'static str| {
+        let log = log.clone();
+        move |_: Socket<'_>, event: &str, _: Args<'_>| log.tell(format!("{name} {event}"))
+    };
+    let namespace = world.server.of("/");
+    let last = namespace.add_any_listener(any("last"));
+    let first = namespace.prepend_any_listener(any("first"));
+    let sent = namespace.add_any_outgoing_listener(any("sent"));
+    let sent_first = namespace.prepend_any_outgoing_listener(any("sent first"));
+    let echo = namespace.add_listener("a", |socket: Socket<'_>, (): ()| {
+        socket.emit("b", ());
+    });
+    assert_eq!(namespace.any_listeners(), [first, last]);
+    assert_eq!(namespace.any_outgoing_listeners(), [sent_first, sent]);
+    assert_eq!((namespace.listeners("a"), namespace.listeners("b")), (vec![echo], vec![]));
+    let own: Rc<RefCell<Vec<ListenerId>>> = Rc::default();
+    let (keep, added, prepended) = (Rc::clone(&own), any("own"), any("own first"));
+    namespace.on("watch", move |socket, (): ()| {
+        let listener = socket.add_any_listener(added.clone());
+        let first = socket.prepend_any_listener(prepended.clone());
+        let outgoing = socket.add_any_outgoing_listener(added.clone());
+        assert_eq!(socket.any_listeners(), [first, listener]);
+        assert_eq!(socket.any_outgoing_listeners(), [outgoing]);
+        assert!(socket.listeners("watch").is_empty());
+        socket.remove_all_any_outgoing_listeners();
+        assert!(socket.remove_listener(first) && !socket.remove_listener(first));
+        keep.borrow_mut().push(listener);
+    });
+    let client = world.join();
+    world.say(client, "2[\"a\"]");
+    assert_eq!(log.take(), ["first a", "last a", "sent first b", "sent b"]);
+    world.say(client, "2[\"watch\"]");
+    let namespace = world.server.of("/");
+    assert!(namespace.remove_listener(first) && namespace.remove_listener(sent));
+    // What was declared on a socket isn't the namespace's to take back.
+    assert!(!namespace.remove_listener(own.borrow()[0]));
+    assert_eq!(namespace.any_listeners(), [last]);
+    log.take();
+    world.say(client, "2[\"a\"]");
+    assert_eq!(log.take(), ["last a", "own a", "sent first b"]);
+    let namespace = world.server.of("/");
+    namespace.remove_all_any_listeners();
+    namespace.remove_all_any_outgoing_listeners();
+    assert!(namespace.any_listeners().is_empty());
+    world.say(client, "2[\"a\"]");
+    assert_eq!(log.take(), ["own a"]);
+    assert!(world.received(client).ends_with("42[\"b\"]"));
 }
 
 #[test]
