@@ -8,7 +8,9 @@ mod recovery;
 
 use std::time::Duration;
 
-pub use engine::{Cookie, Cors, CorsOrigin, EngineConfig, InitialPacket, SameSite, Transports};
+pub use engine::{
+    Cookie, CookiePriority, Cors, CorsOrigin, EngineConfig, InitialPacket, SameSite, Transports,
+};
 pub use recovery::RecoveryConfig;
 
 /// All options of a server, by room.

@@ -8,13 +8,15 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use common::{
     Response, Running, WebSocket, Wire, engine_get, handshake_polling, json_string, serve,
     serve_with, upgrade_head,
 };
-use throng::config::{Cookie, Cors, CorsOrigin, InitialPacket, SameSite, Transports};
+use throng::config::{
+    Cookie, CookiePriority, Cors, CorsOrigin, InitialPacket, SameSite, Transports,
+};
 
 fn ask(server: &Running, request: &str) -> Response {
     Wire::connect(server).ask(request)
@@ -590,6 +592,8 @@ fn a_cookie_has_the_attributes_it_is_given() {
             cookie.secure = true;
             cookie.same_site = Some(SameSite::Strict);
             cookie.max_age = Some(Duration::from_secs(60));
+            cookie.expires = Some(UNIX_EPOCH + Duration::from_secs(784_111_777));
+            cookie.priority = Some(CookiePriority::High);
             config.engine.cookie = Some(cookie);
         },
         |_| {},
@@ -597,7 +601,28 @@ fn a_cookie_has_the_attributes_it_is_given() {
     let response = get(&server, "transport=polling");
     let sid = json_string(response.text(), "sid");
     let expected = format!(
-        "session={sid}; Max-Age=60; Domain=example.com; Secure; Partitioned; SameSite=Strict"
+        "session={sid}; Max-Age=60; Domain=example.com; Expires=Sun, 06 Nov 1994 08:49:37 GMT; \
+         Secure; Partitioned; Priority=High; SameSite=Strict"
     );
     assert_eq!(response.header("set-cookie"), Some(expected.as_str()));
+}
+
+#[test]
+fn a_cookie_may_end_at_any_time() {
+    for (expires, date) in [
+        (UNIX_EPOCH - Duration::from_secs(1), "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (UNIX_EPOCH + Duration::from_secs(1 << 40), "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ] {
+        let server = serve_with(
+            move |config| {
+                let mut cookie = Cookie::default();
+                cookie.expires = Some(expires);
+                config.engine.cookie = Some(cookie);
+            },
+            |_| {},
+        );
+        let response = get(&server, "transport=polling");
+        let cookie = response.header("set-cookie").unwrap();
+        assert!(cookie.contains(&format!("; Path=/; Expires={date}; HttpOnly; ")), "{cookie}");
+    }
 }

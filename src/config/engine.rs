@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Options of Engine.IO (Engine.IO protocol v4, and v3 on demand); names and defaults are those of
 /// the reference.
@@ -243,6 +243,11 @@ pub struct Cookie {
     pub same_site: Option<SameSite>,
     /// Not told by default.
     pub max_age: Option<Duration>,
+    /// The moment at which it ends, where browsers have no `max_age` to go by: the same for all
+    /// clients, however late they come. Not told by default.
+    pub expires: Option<SystemTime>,
+    /// Which cookies a browser that has too many lets go first; not told by default.
+    pub priority: Option<CookiePriority>,
 }
 
 impl Default for Cookie {
@@ -256,8 +261,28 @@ impl Default for Cookie {
             partitioned: false,
             same_site: Some(SameSite::Lax),
             max_age: None,
+            expires: None,
+            priority: None,
         }
     }
+}
+
+/// The `Priority` attribute of a cookie, which Chromium knows and others pass over.
+///
+/// ```
+/// use throng::config::{Cookie, CookiePriority};
+///
+/// let mut cookie = Cookie::default();
+/// cookie.priority = Some(CookiePriority::High);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CookiePriority {
+    /// `Priority=Low`.
+    Low,
+    /// `Priority=Medium`.
+    Medium,
+    /// `Priority=High`.
+    High,
 }
 
 /// The `SameSite` attribute of a cookie; browsers take `None` from a `secure` one only.

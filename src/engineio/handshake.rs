@@ -9,6 +9,7 @@
 
 use std::hash::BuildHasher;
 use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::Engine;
 use super::heartbeat::Heartbeat;
@@ -18,7 +19,7 @@ use super::query::Query;
 use super::session::Session;
 use super::sid::Sid;
 use super::transport::{Channel, Protocol, Transport};
-use crate::config::{Cookie, EngineConfig, SameSite};
+use crate::config::{Cookie, CookiePriority, EngineConfig, SameSite};
 use crate::deadlines::Now;
 use crate::entropy::Entropy;
 use crate::http::Request;
@@ -178,6 +179,12 @@ fn set_cookie(cookie: &Cookie, sid: Sid) -> String {
         line.push_str("; Path=");
         line.push_str(path);
     }
+    if let Some(expires) = cookie.expires {
+        // What such a date can't tell is as good as its first or last one.
+        let expires = expires.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_DATE);
+        line.push_str("; Expires=");
+        line.push_str(&httpdate::fmt_http_date(expires));
+    }
     if cookie.http_only {
         line.push_str("; HttpOnly");
     }
@@ -187,6 +194,12 @@ fn set_cookie(cookie: &Cookie, sid: Sid) -> String {
     if cookie.partitioned {
         line.push_str("; Partitioned");
     }
+    line.push_str(match cookie.priority {
+        Some(CookiePriority::Low) => "; Priority=Low",
+        Some(CookiePriority::Medium) => "; Priority=Medium",
+        Some(CookiePriority::High) => "; Priority=High",
+        None => "",
+    });
     line.push_str(match cookie.same_site {
         Some(SameSite::Strict) => "; SameSite=Strict",
         Some(SameSite::Lax) => "; SameSite=Lax",
@@ -196,5 +209,7 @@ fn set_cookie(cookie: &Cookie, sid: Sid) -> String {
     line
 }
 
+/// The end of the year 9999, since 1970.
+const LAST_DATE: Duration = Duration::from_secs(253_402_300_799);
 /// What stands before the session id in the open packet.
 const OPEN_START: &str = "0{\"sid\":\"";
