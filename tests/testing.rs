@@ -5,9 +5,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use throng::adapter::{Adapter, BroadcastOptions, Local, OutgoingEvent};
 use throng::config::Config;
 use throng::testing::{AskError, Connect, ConnectError, Packet, State, TestServer, event};
-use throng::{Binary, BinarySlice, Refusal, SocketId, Transport};
+use throng::{
+    Binary, BinarySlice, ClientFiles, Emitted, JsonParser, MsgpackParser, Protocol, Refusal,
+    Server, SocketId, Transport,
+};
 
 const TRANSPORTS: [Transport; 2] = [Transport::Polling, Transport::WebSocket];
 
@@ -251,4 +255,147 @@ fn a_dismissed_socket_may_come_back_over_its_connection() {
     test.reconnect(alice).unwrap();
     assert_eq!(test.server().io().sessions_len(), 1);
     assert_eq!(test.emit_with_ack(alice, "echo", &1), Ok(1));
+}
+
+/// An echo, with an acknowledgement where one is asked for, and a refusal with data.
+fn declare<N: throng::net::Net>(server: &Server<N>) {
+    server.of("/").on_raw("echo", |socket, args, ack| match ack {
+        Some(ack) => ack.send(args),
+        None => drop(socket.emit("echo", args)),
+    });
+    server.of("/chat").on_connect(|socket| {
+        socket.emit("welcome", (&socket.id(), &socket.handshake().auth_json().to_owned()));
+    });
+    server.of("/closed").middleware(|_| Err(Refusal::new("no").data(&[1, 2])));
+    server.of("/silent").middleware(|_| Err(Refusal::new("no")));
+}
+
+#[test]
+fn clients_speak_as_the_server_does() {
+    for transport in TRANSPORTS {
+        let builder = Server::builder().parser(MsgpackParser);
+        let mut test = TestServer::build(builder, 1, |server| declare(server));
+        let connect = |name| Connect::to(name).transport(transport).parser(MsgpackParser);
+        let alice = test.connect_with(connect("/").auth(&[("a", 1)])).unwrap_err();
+        assert_eq!(alice, ConnectError::Closed, "an array is no payload");
+        let alice = test.connect_with(connect("/")).unwrap();
+        let args = || ("text", 1.5, BinarySlice(b"\x00\xff"), &[true]);
+        test.emit(alice, "echo", args());
+        assert_eq!(test.received(alice), [event("echo", args())]);
+        let answer = test.emit_with_ack::<(String, f64, Binary)>(alice, "echo", args());
+        assert_eq!(answer, Ok(("text".to_owned(), 1.5, Binary(vec![0, 255]))));
+        assert!(
+            test.packets(alice).iter().skip(1).all(|packet| matches!(packet, Packet::Binary(_)))
+        );
+        let chat = test.connect_with(connect("/chat").over(alice)).unwrap();
+        let id: SocketId = test.id(chat).parse().unwrap();
+        assert_eq!(test.received(chat), [event("welcome", (&id, "{}"))]);
+        let error = test.connect_with(connect("/closed").over(alice)).unwrap_err();
+        assert_eq!((error.message(), error.data()), (Some("no"), Some([1, 2])));
+        test.leave(chat);
+        assert_eq!(test.server().io().sockets_len(), 1);
+        // Whoever speaks otherwise understands nothing, and isn't understood.
+        let other = test.connect_with(connect("/").parser(JsonParser)).unwrap_err();
+        assert_eq!(other, ConnectError::Closed);
+        assert_eq!(test.server().io().socket_counters().decode_errors, 2);
+    }
+}
+
+#[test]
+fn clients_of_engine_io_3_do_all_that_others_do() {
+    for transport in TRANSPORTS {
+        let builder = Server::builder().allow_eio3(true);
+        let mut test = TestServer::build(builder, 1, |server| declare(server));
+        let connect = |name| Connect::to(name).transport(transport).protocol(Protocol::V3);
+        let alice = test.connect_with(connect("/")).unwrap();
+        assert_eq!(test.id(alice).len(), 20);
+        assert_eq!(test.server().of("/").sockets_len(), 1);
+        let args = || ("t\u{e9}xt \u{1f600}", 1.5, BinarySlice(b"\x00\xff"), &[true]);
+        test.emit(alice, "echo", args());
+        assert_eq!(test.received(alice), [event("echo", args())]);
+        let answer = test.emit_with_ack::<(String, f64, Binary)>(alice, "echo", args());
+        assert_eq!(answer.map(|(_, _, bytes)| bytes.0), Ok(vec![0, 255]));
+        let chat = test.connect_with(connect("/chat?token=x").over(alice)).unwrap();
+        let id = format!("/chat#{}", test.id(alice));
+        assert_eq!(test.id(chat), id);
+        assert_eq!(test.received(chat), [event("welcome", (&id, "{\"token\":\"x\"}"))]);
+        let error = test.connect_with(connect("/closed").over(alice)).unwrap_err();
+        assert_eq!((error.message(), error.data()), (Some(""), Some([1, 2])));
+        let error = test.connect_with(connect("/silent").over(alice)).unwrap_err();
+        assert_eq!((error.message(), error.data::<()>()), (Some("no"), None));
+        let error = test.connect_with(connect("/nowhere").over(alice)).unwrap_err();
+        assert_eq!(error.message(), Some("Invalid namespace"));
+        test.advance(Duration::from_secs(60 * 60 * 24));
+        assert!(test.is_connected(alice));
+        test.cut(alice);
+        test.reconnect(alice).unwrap();
+        test.emit(alice, "echo", "back");
+        assert_eq!(test.received(alice), [event("echo", "back")]);
+        if transport == Transport::Polling {
+            assert!(test.upgrade(alice));
+            test.emit(alice, "echo", args());
+            assert_eq!(test.received(alice), [event("echo", args())]);
+        }
+        test.set_answers_pings(alice, false);
+        test.advance(Duration::from_secs(46));
+        assert!(!test.is_connected(alice));
+    }
+}
+
+#[test]
+fn clients_of_engine_io_3_are_refused_where_they_are_not_let_in() {
+    for transport in TRANSPORTS {
+        let (mut test, _) = echo();
+        let connect = Connect::to("/").transport(transport).protocol(Protocol::V3);
+        let error = test.connect_with(connect).unwrap_err();
+        match transport {
+            Transport::Polling => {
+                let body = "{\"code\":5,\"message\":\"Unsupported protocol version\"}".to_owned();
+                assert_eq!(error, ConnectError::Rejected { status: 400, body });
+            }
+            // The reference finds out after the 101, and so does this.
+            _ => assert_eq!(error, ConnectError::Closed),
+        }
+    }
+}
+
+/// Counts what it lets pass.
+struct Counting(Rc<RefCell<usize>>);
+
+impl Adapter for Counting {
+    fn broadcast(
+        &mut self,
+        local: &mut Local<'_>,
+        event: OutgoingEvent,
+        options: &BroadcastOptions,
+    ) -> Emitted {
+        *self.0.borrow_mut() += 1;
+        local.broadcast(event, options)
+    }
+}
+
+#[test]
+fn a_server_takes_what_its_builder_takes() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("testing_client_files");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("socket.io.js"), "the client").unwrap();
+    let count = Rc::new(RefCell::new(0));
+    let counted = Rc::clone(&count);
+    let builder = Server::builder()
+        .path("/chat")
+        .adapter(move |_| Box::new(Counting(Rc::clone(&counted))))
+        .ping_interval(Duration::from_secs(1))
+        .client_files(ClientFiles::open_as(&folder, "1.2.3").unwrap())
+        .listen("127.0.0.1:0")
+        .unwrap();
+    let mut test = TestServer::build(builder, 1, |server| declare(server));
+    let alice = test.connect("/").unwrap();
+    test.server().emit("news", ());
+    assert_eq!(test.received(alice), [event("news", ())]);
+    assert_eq!(*count.borrow(), 1);
+    assert_eq!(test.get("/chat/socket.io.js").text(), "the client");
+    assert!(test.server().local_addresses().is_empty());
+    test.advance(Duration::from_secs(10));
+    let ping = Packet::Text("2".to_owned());
+    assert_eq!(test.packets(alice).iter().filter(|packet| **packet == ping).count(), 10);
 }

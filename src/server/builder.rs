@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::{Server, system_clock};
 use crate::client_files::ClientFiles;
 use crate::config::{Config, Cors, Transports};
+use crate::deadlines::Now;
 use crate::entropy::SystemEntropy;
+use crate::reactor::net::Net;
 use crate::reactor::{SystemListener, SystemNet};
 use crate::socketio::Parser;
 use crate::socketio::adapter::{Adapter, AdapterMaker};
@@ -40,6 +42,12 @@ pub struct Builder {
     config: Config,
     addresses: Vec<SocketAddr>,
     unix_paths: Vec<PathBuf>,
+    extras: Extras,
+}
+
+/// What a server is given beside its options.
+#[derive(Debug, Default)]
+struct Extras {
     parser: Option<ChosenParser>,
     client_files: Option<ClientFiles>,
     adapter: Option<AdapterMaker>,
@@ -110,21 +118,21 @@ impl Builder {
 
     /// How packets are written, for all clients: JSON by default. See [`Parser`].
     pub fn parser(mut self, parser: impl Parser) -> Self {
-        self.parser = Some(ChosenParser(Box::new(parser)));
+        self.extras.parser = Some(ChosenParser(Box::new(parser)));
         self
     }
 
     /// Serves the JavaScript client's own files under Engine.IO's path; none by default. See
     /// [`ClientFiles`].
     pub fn client_files(mut self, files: ClientFiles) -> Self {
-        self.client_files = Some(files);
+        self.extras.client_files = Some(files);
         self
     }
 
     /// Gives each namespace an adapter of its own, made by its name; by default a server knows of
     /// no other. See [`Adapter`].
     pub fn adapter(mut self, make: impl Fn(&str) -> Box<dyn Adapter> + 'static) -> Self {
-        self.adapter = Some(AdapterMaker::new(make));
+        self.extras.adapter = Some(AdapterMaker::new(make));
         self
     }
 
@@ -158,7 +166,7 @@ impl Builder {
     /// Binds the addresses added before and makes the server. Fails with what binding one of them
     /// failed with, or where epoll can't be had.
     pub fn build(self) -> io::Result<Server> {
-        let Self { config, addresses, unix_paths, parser, client_files, adapter } = self;
+        let Self { config, addresses, unix_paths, extras } = self;
         let mut listeners = bind_all(&addresses, &config)?;
         let addresses = listeners.iter().filter_map(SystemListener::local_address).collect();
         for path in unix_paths {
@@ -170,14 +178,49 @@ impl Builder {
         let clock = system_clock();
         let mut server = Server::assemble(net, listeners, config, clock, entropy, connections_max)?;
         server.addresses = addresses;
-        if let Some(ChosenParser(parser)) = parser {
+        extras.equip(&mut server);
+        Ok(server)
+    }
+
+    /// Makes the server on a network, a clock and a seed of the host's; the addresses are passed
+    /// over. All else is as with [`Server::simulated`].
+    ///
+    /// ```
+    /// use throng::testing::{MemoryListener, MemoryNet};
+    /// use throng::{MsgpackParser, Now, Server};
+    ///
+    /// let builder = Server::builder().parser(MsgpackParser);
+    /// let (net, listeners) = (MemoryNet::new(), vec![MemoryListener]);
+    /// let server = builder.simulate(net, listeners, Now::default, 1)?;
+    /// assert!(server.local_addresses().is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn simulate<N: Net>(
+        self,
+        net: N,
+        listeners: Vec<N::Listener>,
+        clock: impl Fn() -> Now + 'static,
+        seed: u64,
+    ) -> io::Result<Server<N>> {
+        let mut server = Server::simulated(net, listeners, self.config, clock, seed)?;
+        self.extras.equip(&mut server);
+        Ok(server)
+    }
+
+    pub(crate) fn options(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl Extras {
+    fn equip<N: Net>(self, server: &mut Server<N>) {
+        if let Some(ChosenParser(parser)) = self.parser {
             server.set_boxed_parser(parser);
         }
-        server.client_files = client_files;
-        if let Some(adapter) = adapter {
+        server.client_files = self.client_files;
+        if let Some(adapter) = self.adapter {
             server.hub.set_adapter(adapter);
         }
-        Ok(server)
     }
 }
 

@@ -254,6 +254,11 @@ impl ParserLimits {
         Self { payload_bytes_max, attachments_max }
     }
 
+    /// Of a peer that is trusted.
+    pub(crate) fn unbounded() -> Self {
+        Self::new(usize::MAX, usize::MAX)
+    }
+
     /// The most bytes in all messages of one packet.
     pub(super) fn packet_bytes_max(&self) -> usize {
         self.payload_bytes_max.saturating_mul(self.attachments_max.saturating_add(1))

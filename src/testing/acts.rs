@@ -143,8 +143,8 @@ impl TestServer {
         self.settle();
     }
 
-    /// Whether a client answers pings, as it does unless told otherwise. One that doesn't runs into
-    /// the ping timeout.
+    /// Whether a client answers pings, as it does unless told otherwise, or sends them where it is
+    /// one of Engine.IO 3. One that doesn't runs into the ping timeout.
     pub fn set_answers_pings(&mut self, socket: TestSocket, answers: bool) {
         self.clients[socket.client].link.answers_pings = answers;
     }

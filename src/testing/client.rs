@@ -6,16 +6,18 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::connect::{ConnectError, State};
 use super::event::Event;
 use super::link::{Closed, Link, Packet};
 use super::net::MemoryNet;
+use super::speech::Speech;
+use crate::deadlines::Now;
+use crate::engineio::Protocol;
 use crate::socketio::payload::{Args, OwnedArgs};
+use crate::socketio::{IncomingPacket, PacketKind, Partial};
 
 /// One client: a session and the sockets on it.
 #[derive(Debug)]
@@ -24,13 +26,17 @@ pub(super) struct Client {
     pub(super) sockets: Vec<Joined>,
     /// Every packet since the test asked last.
     pub(super) packets: Vec<Packet>,
-    incomplete: Option<Incomplete>,
+    speech: Speech,
+    /// A packet whose attachments are on their way.
+    partial: Partial,
 }
 
 /// One socket of a client.
 #[derive(Debug)]
 pub(super) struct Joined {
     pub(super) namespace: String,
+    /// What a client of EIO 3 writes behind the name: `?token=x`.
+    query: String,
     pub(super) auth: Option<String>,
     pub(super) state: State,
     /// The CONNECT packet has been sent.
@@ -44,23 +50,23 @@ pub(super) struct Joined {
     offset: Option<String>,
 }
 
-/// A packet whose attachments are on their way.
-#[derive(Debug)]
-struct Incomplete {
-    text: String,
-    attachments: Vec<Rc<[u8]>>,
-    missing: usize,
-}
-
 impl Client {
-    pub(super) fn new(link: Link) -> Self {
-        Self { link, sockets: Vec::new(), packets: Vec::new(), incomplete: None }
+    pub(super) fn new(link: Link, speech: Speech) -> Self {
+        let partial = Partial::default();
+        Self { link, sockets: Vec::new(), packets: Vec::new(), speech, partial }
     }
 
     /// Adds a socket, which asks for its namespace as soon as it can; its place.
     pub(super) fn join(&mut self, namespace: &str, auth: Option<String>) -> usize {
+        let is_v2 = self.link.protocol() == Protocol::V3;
+        let (namespace, query) = match namespace.find('?') {
+            Some(at) if is_v2 => namespace.split_at(at),
+            _ => (namespace, ""),
+        };
+        assert!(auth.is_none() || !is_v2, "clients of Engine.IO 3 have no payload to connect with");
         self.sockets.push(Joined {
             namespace: namespace.to_owned(),
+            query: query.to_owned(),
             auth,
             state: State::Connecting,
             asked: false,
@@ -77,7 +83,7 @@ impl Client {
     /// Comes back over a new session, or to its namespace over the one that is there.
     pub(super) fn rejoin(&mut self, socket: usize, link: Option<Link>) {
         if let Some(link) = link {
-            (self.link, self.incomplete) = (link, None);
+            (self.link, self.partial) = (link, Partial::default());
         }
         let socket = &mut self.sockets[socket];
         (socket.state, socket.asked) = (State::Connecting, false);
@@ -95,26 +101,37 @@ impl Client {
         let joined = &mut self.sockets[socket];
         let id = asks.then_some(joined.next_ack);
         joined.next_ack += u64::from(asks);
-        let name = Value::from(name).to_string();
-        self.send_args(socket, '2', id, Some(&name), args);
+        let data = OwnedArgs::write(|writer| {
+            writer.push(name)?;
+            writer.extend(args)
+        });
+        match data {
+            Ok(data) => self.say(socket, PacketKind::Event, id, data.as_args()),
+            Err(error) => panic!("{error}"),
+        }
         id
     }
 
     pub(super) fn acknowledge(&mut self, socket: usize, id: u64, args: &OwnedArgs) {
-        self.send_args(socket, '3', Some(id), None, args);
+        self.say(socket, PacketKind::Ack, Some(id), args.as_args());
     }
 
     pub(super) fn leave(&mut self, socket: usize) {
-        let text = format!("41{}", self.prefix(socket));
-        self.link.send(Packet::Text(text));
+        self.say(socket, PacketKind::Disconnect, None, Args::default());
         self.sockets[socket].state = State::Left;
     }
 
     /// Reads, answers and sends; `false` where there was nothing to do.
-    pub(super) fn turn(&mut self, net: &mut MemoryNet) -> bool {
-        let moved = self.link.turn(net);
+    pub(super) fn turn(&mut self, now: Now, net: &mut MemoryNet) -> bool {
+        let moved = self.link.turn(now, net);
         while let Some(packet) = self.link.received.pop_front() {
-            self.take(&packet);
+            match self.speech.decode(&packet, &mut self.partial) {
+                _ if self.take_refusal_v2(&packet) => {}
+                Ok(Some(incoming)) => self.take(&incoming),
+                Ok(None) => {}
+                // As the official client, which calls this a parse error.
+                Err(()) => self.link.close(net),
+            }
             self.packets.push(packet);
         }
         self.note_end();
@@ -125,13 +142,19 @@ impl Client {
     /// Asks for the namespaces that were not asked for, once the session is open.
     fn ask(&mut self) -> bool {
         let mut moved = false;
+        let is_v2 = self.link.protocol() == Protocol::V3;
         for index in 0..self.sockets.len() {
             let socket = &mut self.sockets[index];
-            if self.link.is_open() && socket.state == State::Connecting && !socket.asked {
+            // A client of EIO 3 is in `/` by coming.
+            let is_in = is_v2 && socket.namespace == "/";
+            if self.link.is_open() && socket.state == State::Connecting && !socket.asked && !is_in {
                 socket.asked = true;
                 let payload = socket.payload();
-                let text = format!("40{}{payload}", self.prefix(index));
-                self.link.send(Packet::Text(text));
+                let data = match payload.as_str() {
+                    "" => Args::default(),
+                    payload => Args::new(payload, 1, &[]),
+                };
+                self.say(index, PacketKind::Connect, None, data);
                 moved = true;
             }
         }
@@ -154,89 +177,53 @@ impl Client {
         }
     }
 
-    fn take(&mut self, packet: &Packet) {
-        match packet {
-            Packet::Text(text) => {
-                let Some(text) = text.strip_prefix('4') else { return };
-                match text.split_once('-') {
-                    Some((head, rest)) if head.starts_with(['5', '6']) => {
-                        let missing = head[1..].parse().unwrap_or(0);
-                        // With its attachments it is what it is without.
-                        let text = if head.starts_with('5') { "2" } else { "3" }.to_owned() + rest;
-                        let attachments = Vec::new();
-                        self.incomplete = Some(Incomplete { text, attachments, missing });
-                    }
-                    _ => self.take_packet(text, &[]),
+    fn take(&mut self, packet: &IncomingPacket) {
+        let data = packet.data.as_args();
+        let id = self.link.sid().unwrap_or_default().to_owned();
+        let Some(socket) = self.socket_in(&packet.namespace) else { return };
+        match packet.kind {
+            PacketKind::Connect => socket.connected(data.first_as_json().as_deref(), &id),
+            PacketKind::Disconnect => socket.state = State::Dismissed,
+            PacketKind::Event => socket.heard(packet.id, data),
+            PacketKind::Ack => {
+                if let Some(id) = packet.id {
+                    socket.answers.insert(id, data.to_owned());
                 }
             }
-            Packet::Binary(bytes) => {
-                let Some(incomplete) = &mut self.incomplete else { return };
-                incomplete.attachments.push(Rc::from(bytes.as_slice()));
-                if incomplete.attachments.len() == incomplete.missing
-                    && let Some(Incomplete { text, attachments, .. }) = self.incomplete.take()
-                {
-                    self.take_packet(&text, &attachments);
-                }
+            PacketKind::ConnectError => {
+                socket.refused(data.first_as_json().as_deref().unwrap_or_default());
             }
         }
     }
 
-    /// One packet of Socket.IO with what belongs to it: `2/chat,7["hi"]`.
-    fn take_packet(&mut self, text: &str, attachments: &[Rc<[u8]>]) {
-        let (kind, rest) = text.split_at(1);
-        let (namespace, rest) = match rest.split_once(',') {
-            Some((namespace, rest)) if namespace.starts_with('/') => (namespace, rest),
-            _ if rest.starts_with('/') => (rest, ""),
+    /// A refusal for a client of EIO 3, which may be any JSON: `44/chat,[1,2]`.
+    fn take_refusal_v2(&mut self, packet: &Packet) -> bool {
+        let Packet::Text(text) = packet else { return false };
+        let Some(rest) = text.strip_prefix("44") else { return false };
+        if self.link.protocol() != Protocol::V3 {
+            return false;
+        }
+        let (namespace, payload) = match rest.split_once(',') {
+            Some((namespace, payload)) if namespace.starts_with('/') => (namespace, payload),
             _ => ("/", rest),
         };
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (id, payload) = rest.split_at(digits);
+        if let Some(socket) = self.socket_in(namespace) {
+            socket.refused(payload);
+        }
+        true
+    }
+
+    /// The socket that a packet is for, the last of them that is left.
+    fn socket_in(&mut self, namespace: &str) -> Option<&mut Joined> {
         let at = |socket: &&mut Joined| socket.namespace == namespace && !socket.is_gone();
-        let Some(socket) = self.sockets.iter_mut().rev().find(at) else { return };
-        match kind {
-            "0" => socket.connected(payload),
-            "1" => socket.state = State::Dismissed,
-            "2" => socket.heard(id.parse().ok(), payload, attachments),
-            "3" => {
-                if let Ok(id) = id.parse() {
-                    socket.answers.insert(id, owned_args(&values(payload), attachments));
-                }
-            }
-            "4" => socket.refused(payload),
-            _ => {}
-        }
+        self.sockets.iter_mut().rev().find(at)
     }
 
-    fn send_args(
-        &mut self,
-        socket: usize,
-        kind: char,
-        id: Option<u64>,
-        name: Option<&str>,
-        args: &OwnedArgs,
-    ) {
-        let args = args.as_args();
-        let json = (!args.is_empty()).then(|| args.json());
-        let elements = name.into_iter().chain(json.as_deref()).collect::<Vec<_>>().join(",");
-        let id = id.map(|id| id.to_string()).unwrap_or_default();
-        let prefix = self.prefix(socket);
-        let attachments = args.attachments();
-        let head = match (kind, attachments.len()) {
-            (_, 0) => kind.to_string(),
-            ('2', count) => format!("5{count}-"),
-            (_, count) => format!("6{count}-"),
-        };
-        self.link.send(Packet::Text(format!("4{head}{prefix}{id}[{elements}]")));
-        for bytes in attachments {
-            self.link.send(Packet::Binary(bytes.to_vec()));
-        }
-    }
-
-    /// What names a namespace in a packet; nothing for `/`.
-    fn prefix(&self, socket: usize) -> String {
-        match self.sockets[socket].namespace.as_str() {
-            "/" => String::new(),
-            namespace => format!("{namespace},"),
+    fn say(&mut self, socket: usize, kind: PacketKind, id: Option<u64>, data: Args<'_>) {
+        let socket = &self.sockets[socket];
+        let namespace = format!("{}{}", socket.namespace, socket.query);
+        for packet in self.speech.encode(kind, &namespace, id, data) {
+            self.link.send(packet);
         }
     }
 }
@@ -257,40 +244,46 @@ impl Joined {
         payload.to_string()
     }
 
-    fn connected(&mut self, payload: &str) {
+    /// It is in. A client of EIO 3 hears no id and makes it from its session's.
+    fn connected(&mut self, payload: Option<&str>, sid: &str) {
+        self.state = State::Connected;
+        let Some(payload) = payload else {
+            self.id = match self.namespace.as_str() {
+                "/" => sid.to_owned(),
+                namespace => format!("{namespace}#{sid}"),
+            };
+            return;
+        };
         let payload: Value = serde_json::from_str(payload).unwrap_or_default();
         payload["sid"].as_str().unwrap_or_default().clone_into(&mut self.id);
         self.private_id = payload["pid"].as_str().map(str::to_owned);
-        self.state = State::Connected;
     }
 
-    fn heard(&mut self, ack: Option<u64>, payload: &str, attachments: &[Rc<[u8]>]) {
-        let values = values(payload);
-        let Some((name, values)) = values.split_first() else { return };
-        let name = serde_json::from_str::<Value>(name.get()).unwrap_or_default();
+    fn heard(&mut self, ack: Option<u64>, data: Args<'_>) {
+        let Ok(name) = data.get::<Value>(0) else { return };
         let name = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+        let args = data.skip(1);
         // As the official client: any text at the end is taken for an offset.
-        if self.private_id.is_some() && ack.is_none() {
-            let last = values.last().map(|last| serde_json::from_str(last.get()));
-            self.offset = last.and_then(Result::ok).or(self.offset.take());
+        if self.private_id.is_some()
+            && ack.is_none()
+            && let Some(last) = args.len().checked_sub(1)
+            && let Ok(offset) = args.get(last)
+        {
+            self.offset = Some(offset);
         }
-        self.events.push(Event::heard(name, owned_args(values, attachments), ack));
+        self.events.push(Event::heard(name, args.to_owned(), ack));
     }
 
+    /// A client of EIO 3 is told the data or else the message, by itself.
     fn refused(&mut self, payload: &str) {
         let payload: Value = serde_json::from_str(payload).unwrap_or_default();
-        let message = payload["message"].as_str().or(payload.as_str()).unwrap_or_default();
-        let data = payload.get("data").map(Value::to_string);
-        self.state = State::Failed(ConnectError::Refused { message: message.to_owned(), data });
+        let message = payload["message"].as_str().or(payload.as_str());
+        let data = match message {
+            Some(_) => payload.get("data"),
+            None => Some(&payload),
+        };
+        let data = data.map(Value::to_string);
+        let message = message.unwrap_or_default().to_owned();
+        self.state = State::Failed(ConnectError::Refused { message, data });
     }
-}
-
-/// The elements of an array; none where there is no array.
-fn values(payload: &str) -> Vec<Box<RawValue>> {
-    serde_json::from_str(payload).unwrap_or_default()
-}
-
-fn owned_args(values: &[Box<RawValue>], attachments: &[Rc<[u8]>]) -> OwnedArgs {
-    let json = values.iter().map(|value| value.get()).collect::<Vec<_>>().join(",");
-    Args::new(&json, values.len(), attachments).to_owned()
 }

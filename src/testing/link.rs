@@ -1,7 +1,8 @@
 //! The client's half of Engine.IO: a session over long-polling or WebSocket, on a [`MemoryNet`].
 //!
 //! It answers pings, keeps a GET parked, sends one POST at a time and can move to WebSocket, as
-//! engine.io-client does. It has no clock: what it waits for, it waits for without end.
+//! engine.io-client does. What it waits for, it waits for without end; only a client of EIO 3 looks
+//! at the clock, because it is the one to ping.
 //!
 //! ```text
 //! > GET ?EIO=4&transport=polling            < 0{"sid":"..."}
@@ -11,14 +12,15 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use super::net::MemoryNet;
+use super::payload;
 use super::wire::{Frame, Wire};
-use crate::engineio::Transport;
+use crate::deadlines::Now;
+use crate::engineio::{Protocol, Transport};
 
 /// One packet of Engine.IO, as a message of a WebSocket carries it.
 ///
@@ -49,6 +51,7 @@ pub(super) struct Opening {
     pub(super) target: String,
     /// Whole lines.
     pub(super) headers: String,
+    pub(super) protocol: Protocol,
     pub(super) transport: Transport,
     pub(super) address: Option<SocketAddr>,
 }
@@ -64,6 +67,9 @@ pub(super) struct Link {
     pub(super) received: VecDeque<Packet>,
     pub(super) answers_pings: bool,
     reads: bool,
+    /// How often a client of EIO 3 pings, and when it does next.
+    ping_interval: Duration,
+    ping_at: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -134,6 +140,8 @@ impl Link {
             received: VecDeque::new(),
             answers_pings: true,
             reads: true,
+            ping_interval: Duration::ZERO,
+            ping_at: None,
         };
         if let Channel::WebSocket { wire, .. } = &link.channel {
             net.send(wire.connection, link.upgrade_request());
@@ -154,6 +162,20 @@ impl Link {
 
     pub(super) fn opening(&self) -> &Opening {
         &self.opening
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        self.opening.protocol
+    }
+
+    /// The session's id, once it has opened.
+    pub(super) fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
+
+    /// When it has something to do by itself.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.ping_at.filter(|_| self.answers_pings && self.is_open())
     }
 
     pub(super) fn transport(&self) -> Option<Transport> {
@@ -213,15 +235,20 @@ impl Link {
     }
 
     /// Reads, answers and sends; `false` where there was nothing to do.
-    pub(super) fn turn(&mut self, net: &mut MemoryNet) -> bool {
+    pub(super) fn turn(&mut self, now: Now, net: &mut MemoryNet) -> bool {
+        let protocol = self.opening.protocol;
         let found = match &mut self.channel {
-            Channel::Polling(polling) => polling.read(net),
-            Channel::WebSocket { wire, upgraded } => read_websocket(wire, upgraded, net),
+            Channel::Polling(polling) => polling.read(protocol, net),
+            Channel::WebSocket { wire, upgraded } => read_websocket(wire, upgraded, protocol, net),
             Channel::Closed(_) => return false,
         };
         let mut moved = !found.packets.is_empty();
         for packet in found.packets {
-            self.take(packet, net);
+            self.take(packet, now, net);
+        }
+        if self.deadline().is_some_and(|at| at <= now.monotonic) {
+            self.ping_at = Some(now.monotonic.saturating_add(self.ping_interval));
+            self.outgoing.push_back(Packet::Text("2".to_owned()));
         }
         if let Some(closed) = found.closed {
             self.fail(closed, net);
@@ -237,16 +264,20 @@ impl Link {
         moved
     }
 
-    fn take(&mut self, packet: Packet, net: &mut MemoryNet) {
+    fn take(&mut self, packet: Packet, now: Now, net: &mut MemoryNet) {
+        let is_v3 = self.opening.protocol == Protocol::V3;
         match &packet {
             Packet::Text(text) if text.starts_with('0') => {
                 let open: Value = serde_json::from_str(&text[1..]).unwrap_or_default();
                 self.sid = open["sid"].as_str().map(str::to_owned);
+                self.ping_interval =
+                    Duration::from_millis(open["pingInterval"].as_u64().unwrap_or_default());
+                self.ping_at = is_v3.then(|| now.monotonic.saturating_add(self.ping_interval));
                 let bytes =
                     open["maxPayload"].as_u64().and_then(|bytes| usize::try_from(bytes).ok());
                 self.payload_bytes_max = bytes.unwrap_or(usize::MAX);
             }
-            Packet::Text(text) if text.starts_with('2') && self.answers_pings => {
+            Packet::Text(text) if text.starts_with('2') && self.answers_pings && !is_v3 => {
                 self.outgoing.push_back(Packet::Text(text.replacen('2', "3", 1)));
             }
             Packet::Text(text) if text == "1" => self.end(None, net),
@@ -271,7 +302,8 @@ impl Link {
             moved = true;
         }
         if !polling.post.asked && !paused && self.sid.is_some() && !self.outgoing.is_empty() {
-            let body = take_payload(&mut self.outgoing, self.payload_bytes_max);
+            let protocol = self.opening.protocol;
+            let body = payload::take(&mut self.outgoing, protocol, self.payload_bytes_max);
             let length = body.len();
             let request = format!(
                 "POST {target} HTTP/1.1\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
@@ -288,7 +320,10 @@ impl Link {
         for packet in self.outgoing.drain(..) {
             match packet {
                 Packet::Text(text) => wire.send_frame(net, 0x81, text.as_bytes()),
-                Packet::Binary(bytes) => wire.send_frame(net, 0x82, &bytes),
+                Packet::Binary(bytes) => match self.opening.protocol {
+                    Protocol::V3 => wire.send_frame(net, 0x82, &[&[4], &*bytes].concat()),
+                    Protocol::V4 => wire.send_frame(net, 0x82, &bytes),
+                },
             }
         }
         moved
@@ -360,7 +395,7 @@ struct Found {
 }
 
 impl Polling {
-    fn read(&mut self, net: &mut MemoryNet) -> Found {
+    fn read(&mut self, protocol: Protocol, net: &mut MemoryNet) -> Found {
         let mut found = Found::default();
         for (asking, is_post) in [(&mut self.get, false), (&mut self.post, true)] {
             asking.wire.read(net);
@@ -369,11 +404,11 @@ impl Polling {
             }
             if let Some(answer) = asking.wire.answer(false, net) {
                 asking.asked = false;
-                let body = String::from_utf8_lossy(&answer.body).into_owned();
                 if answer.status != 200 {
+                    let body = String::from_utf8_lossy(&answer.body).into_owned();
                     found.closed = Some(Closed::Rejected { status: answer.status, body });
                 } else if !is_post {
-                    found.packets.extend(body.split('\u{1e}').map(decode_packet));
+                    found.packets.extend(payload::decode(&answer, protocol));
                 }
             } else if asking.wire.is_over(net) {
                 found.closed = Some(Closed::Ended { code: None });
@@ -417,7 +452,12 @@ impl Asking {
     }
 }
 
-fn read_websocket(wire: &mut Wire, upgraded: &mut bool, net: &mut MemoryNet) -> Found {
+fn read_websocket(
+    wire: &mut Wire,
+    upgraded: &mut bool,
+    protocol: Protocol,
+    net: &mut MemoryNet,
+) -> Found {
     let mut found = Found::default();
     wire.read(net);
     if !*upgraded && let Some(answer) = wire.answer(false, net) {
@@ -432,7 +472,11 @@ fn read_websocket(wire: &mut Wire, upgraded: &mut bool, net: &mut MemoryNet) -> 
         let Some(Frame { first_byte, payload }) = wire.frame() else { break };
         match first_byte {
             0x81 => found.packets.push(Packet::Text(into_text(payload))),
-            0x82 => found.packets.push(Packet::Binary(payload)),
+            0x82 => {
+                // Behind its type, in EIO 3.
+                let start = usize::from(protocol == Protocol::V3);
+                found.packets.push(Packet::Binary(payload.get(start..).unwrap_or(&[]).to_vec()));
+            }
             0x88 => {
                 wire.send_frame(net, 0x88, &payload);
                 let code = payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]]));
@@ -441,38 +485,11 @@ fn read_websocket(wire: &mut Wire, upgraded: &mut bool, net: &mut MemoryNet) -> 
             _ => {}
         }
     }
-    if found.closed.is_none() && wire.is_over(net) {
+    // What is left then is no whole frame, and won't be one.
+    if found.closed.is_none() && net.is_ended(wire.connection) {
         found.closed = Some(Closed::Ended { code: None });
     }
     found
-}
-
-/// One packet of a polling answer.
-fn decode_packet(packet: &str) -> Packet {
-    match packet.strip_prefix('b').map(|packet| BASE64.decode(packet)) {
-        Some(Ok(bytes)) => Packet::Binary(bytes),
-        _ => Packet::Text(packet.to_owned()),
-    }
-}
-
-/// As many packets as one body may hold, one at least.
-fn take_payload(outgoing: &mut VecDeque<Packet>, bytes_max: usize) -> String {
-    let mut body = String::new();
-    while let Some(packet) = outgoing.front() {
-        let packet = match packet {
-            Packet::Text(text) => text.clone(),
-            Packet::Binary(bytes) => format!("b{}", BASE64.encode(bytes)),
-        };
-        if !body.is_empty() {
-            if body.len() + 1 + packet.len() > bytes_max {
-                break;
-            }
-            body.push('\u{1e}');
-        }
-        body.push_str(&packet);
-        outgoing.pop_front();
-    }
-    body
 }
 
 fn into_text(bytes: Vec<u8>) -> String {

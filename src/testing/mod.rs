@@ -33,6 +33,9 @@
 //! assert!(test.is_connected(alice) && !test.is_connected(bob));
 //! ```
 //!
+//! [`TestServer::build`] takes all that a [`Builder`](crate::Builder) does, and clients may speak
+//! msgpack or be of Socket.IO 2: see [`Connect`].
+//!
 //! A function that declares on the whole server, its routes too, is general over the network:
 //! `fn declare<N: throng::net::Net>(server: &Server<N>)`.
 
@@ -42,7 +45,9 @@ mod connect;
 mod event;
 mod link;
 mod net;
+mod payload;
 mod server;
+mod speech;
 mod wire;
 
 use std::fmt;

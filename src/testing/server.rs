@@ -11,8 +11,8 @@ use super::link::Link;
 use super::{Connect, ConnectError, MemoryListener, MemoryNet, State, TestSocket};
 use crate::config::Config;
 use crate::deadlines::Now;
-use crate::engineio::Transport;
-use crate::server::Server;
+use crate::engineio::{Protocol, Transport};
+use crate::server::{Builder, Server};
 use crate::socketio::Event;
 
 /// A server whose clients, network and time are the test's.
@@ -70,12 +70,35 @@ impl TestServer {
         seed: u64,
         declare: impl FnOnce(&mut Server<MemoryNet>),
     ) -> Self {
+        Self::build(Server::builder().config(config), seed, declare)
+    }
+
+    /// A server with everything that a [`Builder`] takes: a parser, adapters, the client's files.
+    /// The addresses it was to listen on are passed over.
+    ///
+    /// ```
+    /// use throng::Server;
+    /// use throng::adapter::LocalAdapter;
+    /// use throng::testing::TestServer;
+    ///
+    /// let builder = Server::builder().path("/chat").adapter(|_| Box::new(LocalAdapter));
+    /// let mut test = TestServer::build(builder, 1, |server| {
+    ///     server.of("/");
+    /// });
+    /// test.connect("/").unwrap();
+    /// assert_eq!(test.get("/chat/?EIO=2&transport=polling").status, 400);
+    /// ```
+    pub fn build(
+        builder: Builder,
+        seed: u64,
+        declare: impl FnOnce(&mut Server<MemoryNet>),
+    ) -> Self {
         let now = Rc::new(Cell::new(STARTED));
         let clock = Rc::clone(&now);
         let clock = move || Now { monotonic: clock.get(), wall: EPOCH + clock.get() };
-        let path = format!("{}/", config.engine.path.trim_end_matches('/'));
+        let path = format!("{}/", builder.options().engine.path.trim_end_matches('/'));
         let (net, listeners) = (MemoryNet::new(), vec![MemoryListener]);
-        match Server::simulated(net, listeners, config, clock, seed) {
+        match builder.simulate(net, listeners, clock, seed) {
             Ok(mut server) => {
                 declare(&mut server);
                 Self { server, now, clients: Vec::new(), path }
@@ -119,7 +142,7 @@ impl TestServer {
     pub fn advance(&mut self, by: Duration) {
         self.settle();
         let until = self.now.get().saturating_add(by);
-        while let Some(next) = self.server.next_deadline().filter(|next| *next <= until) {
+        while let Some(next) = self.next_deadline().filter(|next| *next <= until) {
             // The next one may be a moment before it is due: that is no standstill.
             self.now.set(next.max(self.now.get() + Duration::from_micros(100)).min(until));
             self.settle();
@@ -139,11 +162,12 @@ impl TestServer {
                 Ok(turn) => turn,
                 Err(error) => panic!("a network in memory doesn't fail: {error}"),
             };
+            let now = self.now();
             // While too much waits to be pulled, what is left is left.
             let mut moved = turn.more && !self.server.is_full();
             let net = self.server.net_mut();
             for client in &mut self.clients {
-                moved |= client.turn(net);
+                moved |= client.turn(now, net);
             }
             if !moved && net.is_idle() {
                 return;
@@ -206,11 +230,12 @@ impl TestServer {
             socket.client
         } else {
             let link = Link::open(connect.opening(&self.path), self.server.net_mut());
-            self.clients.push(Client::new(link));
+            self.clients.push(Client::new(link, connect.speech));
             self.clients.len() - 1
         };
         let socket = self.clients[client].join(&connect.namespace, connect.auth);
         self.settle();
+        self.await_greeting(client);
         TestSocket { client, socket }
     }
 
@@ -245,6 +270,8 @@ impl TestServer {
         let link = client.link.closed().is_some().then(|| client.link.opening().clone());
         let link = link.map(|opening| Link::open(opening, self.server.net_mut()));
         client.rejoin(socket.socket, link);
+        self.settle();
+        self.await_greeting(socket.client);
         self.outcome(socket)
     }
 
@@ -270,6 +297,22 @@ impl TestServer {
         self.clients[socket.client].link.transport()
     }
 
+    /// When the server or a client has something to do by itself.
+    fn next_deadline(&self) -> Option<Duration> {
+        let clients = self.clients.iter().filter_map(|client| client.link.deadline());
+        clients.chain(self.server.next_deadline()).min()
+    }
+
+    /// A session of EIO 3 opens a moment after its WebSocket.
+    fn await_greeting(&mut self, client: usize) {
+        let link = &self.clients[client].link;
+        let is_greeted_late =
+            link.protocol() == Protocol::V3 && link.transport() == Some(Transport::WebSocket);
+        if is_greeted_late && !link.is_open() {
+            self.advance(GREETING_TIME);
+        }
+    }
+
     pub(super) fn joined(&mut self, socket: TestSocket) -> &mut Joined {
         &mut self.clients[socket.client].sockets[socket.socket]
     }
@@ -288,5 +331,7 @@ impl fmt::Debug for TestServer {
 const STARTED: Duration = Duration::from_secs(1);
 /// What the wall clock has at zero of the other: the turn of 2024.
 const EPOCH: Duration = Duration::from_secs(1_704_067_200);
+/// How long a session of EIO 3 takes to open on a WebSocket.
+const GREETING_TIME: Duration = Duration::from_millis(2);
 /// How many turns one moment may take.
 const ROUNDS_MAX: usize = 100_000;
