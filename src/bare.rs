@@ -7,10 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use crate::engineio::{DisconnectReason, Incoming, Protocol, RawPacket};
-use crate::http::{Headers, Request};
+use crate::engineio::{DisconnectReason, Incoming, Protocol, RawPacket, Sent};
+use crate::http::{Headers, Request, Response};
 use crate::slots::SessionKey;
-use crate::socketio::{Hub, Session};
+use crate::socketio::{Hub, Io, Session};
 
 /// The host's handlers and hooks.
 #[derive(Default)]
@@ -21,11 +21,16 @@ pub(crate) struct Bare {
 
 /// What has a handler, as far as it is asked often.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub(crate) struct Watched {
     /// Packets, heartbeats or the begin of upgrades.
     pub(crate) packets: bool,
     pub(crate) headers: bool,
     pub(crate) drains: bool,
+    /// Packets that leave.
+    pub(crate) sent: bool,
+    /// Requests, before anything is made of them.
+    pub(crate) requests: bool,
 }
 
 #[derive(Clone, Default)]
@@ -33,7 +38,9 @@ struct Handlers {
     open: Option<OpenHandler>,
     message: Option<MessageHandler>,
     close: Option<CloseHandler>,
+    middlewares: Vec<RequestMiddleware>,
     packet: Option<PacketHandler>,
+    packet_sent: Option<PacketHandler>,
     heartbeat: Option<SessionHandler>,
     upgrading: Option<SessionHandler>,
     upgrade: Option<SessionHandler>,
@@ -49,10 +56,12 @@ type CloseHandler = Rc<dyn Fn(Session<'_>, DisconnectReason)>;
 type PacketHandler = Rc<dyn Fn(Session<'_>, SessionPacket<'_>)>;
 type SessionHandler = Rc<dyn Fn(Session<'_>)>;
 type HeadersHook = Rc<dyn Fn(&Request, &mut Headers<'_>)>;
+type RequestMiddleware = Rc<dyn Fn(Io<'_>, &Request) -> Result<(), Response>>;
 type IdGenerator = Rc<dyn Fn(&Request) -> Result<String, String>>;
 
 /// Where handlers for Engine.IO sessions are declared; see
-/// [`Server::engine`](crate::Server::engine). A second declaration replaces the first.
+/// [`Server::engine`](crate::Server::engine). A second declaration replaces the first, but for
+/// middlewares, which run one after the other.
 ///
 /// A server with a message handler here serves Engine.IO and no Socket.IO; all other handlers and
 /// hooks work with both. One that panics is counted and costs the session it ran for.
@@ -106,8 +115,8 @@ pub enum SessionMessage<'a> {
     },
 }
 
-/// A packet of a client as it came, its type first (Engine.IO protocol v4, "Packet encoding"),
-/// before it is looked at: what it says may be nonsense.
+/// A packet, its type first (Engine.IO protocol v4, "Packet encoding"). One of a client is as it
+/// came, before it is looked at: what it says may be nonsense.
 ///
 /// ```
 /// use throng::SessionPacket;
@@ -121,7 +130,8 @@ pub enum SessionMessage<'a> {
 pub enum SessionPacket<'a> {
     /// The text of a WebSocket frame or of one packet of a POST.
     Text(&'a str),
-    /// The bytes of a binary frame: a message, in Engine.IO 3 with its type (`4`) before it.
+    /// The bytes of a message: as they came in a binary frame, in Engine.IO 3 with the type (`4`)
+    /// before them; without it where they leave.
     Binary(&'a [u8]),
 }
 
@@ -145,13 +155,60 @@ impl EngineApp<'_> {
         self.declare::<CloseHandler>(|handlers| &mut handlers.close, Rc::new(handler))
     }
 
-    /// Runs at each packet of an open session, before anything is made of it.
+    /// Runs at every request to Engine.IO before anything is made of it: handshakes, GETs and POSTs
+    /// of sessions, upgrades. What it returns as an error is the answer, and nothing else comes of
+    /// the request. Several run in the order of declaration.
     ///
-    /// There is no counterpart for packets that leave: what is sent to many is one packet in
-    /// memory, and counting it is what [`Io::engine_counters`](crate::Io::engine_counters) is for.
+    /// It is for what concerns every request, such as a limit by address; who gets in is decided
+    /// once, by [`Server::allow_request`](crate::Server::allow_request), and headers are added by
+    /// [`EngineApp::on_headers`]. A POST is shown without its body. Preflights are answered before,
+    /// where there is [`Cors`](crate::config::Cors), and the client's files are none of
+    /// Engine.IO's. A middleware that panics makes it 400 with code 3
+    /// ([`Rejection::MiddlewareFailed`](crate::Rejection::MiddlewareFailed)).
+    ///
+    /// ```
+    /// use throng::Server;
+    /// use throng::http::Response;
+    ///
+    /// let server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.engine().middleware(|_, request| match request.header("user-agent") {
+    ///     Some(name) if name.contains("bad bot") => Err(Response::new(403)),
+    ///     _ => Ok(()),
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn middleware(
+        self,
+        middleware: impl Fn(Io<'_>, &Request) -> Result<(), Response> + 'static,
+    ) -> Self {
+        self.bare.handlers.borrow_mut().middlewares.push(Rc::new(middleware));
+        let watched = Watched { requests: true, ..self.bare.watched() };
+        self.bare.watched.set(watched);
+        self
+    }
+
+    /// Runs at each packet of an open session, before anything is made of it.
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_packet(self, handler: impl Fn(Session<'_>, SessionPacket<'_>) + 'static) -> Self {
         self.declare::<PacketHandler>(|handlers| &mut handlers.packet, Rc::new(handler))
+    }
+
+    /// Runs at each packet that has been handed to a connection of its session, at the end of the
+    /// turn: open packets, messages, and pings or, to clients of Engine.IO 3, pongs; not at those
+    /// of an upgrade or a close. A message with attachments is told as the packets that it is.
+    ///
+    /// The reference tells of them when they are made (`packetCreate`) and once more together when
+    /// they leave (`flush`). A broadcast is told once for each session that it reaches, which is
+    /// what makes it dear: for numbers alone there is
+    /// [`Io::engine_counters`](crate::Io::engine_counters). What it sends leaves with the next
+    /// turn: a handler that always sends keeps the loop busy.
+    #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
+    pub fn on_packet_sent(
+        self,
+        handler: impl Fn(Session<'_>, SessionPacket<'_>) + 'static,
+    ) -> Self {
+        self.declare::<PacketHandler>(|handlers| &mut handlers.packet_sent, Rc::new(handler))
     }
 
     /// Runs when a client has shown that it lives: at each pong or, of a client of Engine.IO
@@ -212,10 +269,10 @@ impl EngineApp<'_> {
     /// of 120 random bits.
     ///
     /// An id is kept inline with its session: it has exactly 20 characters of `A-Z`, `a-z`, `0-9`,
-    /// `-` and `_`. Who knows it may speak for the client, so it must not be guessable. An error,
-    /// an id of another form, and one that is in use are answered 400 with code 3
-    /// ([`Rejection::IdNotGenerated`](crate::Rejection::IdNotGenerated)); on a WebSocket that comes
-    /// before the 101, where the reference writes it behind.
+    /// `-` and `_`, not all of them `A`. Who knows it may speak for the client, so it must not be
+    /// guessable. An error, an id of another form, and one that is in use are answered 400 with
+    /// code 3 ([`Rejection::IdNotGenerated`](crate::Rejection::IdNotGenerated)); on a WebSocket
+    /// that comes before the 101, where the reference writes it behind.
     ///
     /// ```
     /// # fn random_text(_characters: usize) -> Result<String, std::io::Error> {
@@ -245,6 +302,8 @@ impl EngineApp<'_> {
                     || handlers.upgrading.is_some(),
                 headers: handlers.headers.is_some() || handlers.initial_headers.is_some(),
                 drains: handlers.drain.is_some(),
+                sent: handlers.packet_sent.is_some(),
+                requests: !handlers.middlewares.is_empty(),
             });
             replaced
         };
@@ -321,6 +380,36 @@ impl Bare {
         if matches!(packet, SessionPacket::Text(text) if text.starts_with(beat)) {
             run(hub, key, |session| handler(session));
         }
+    }
+
+    /// A packet, or a message with its attachments, that has left.
+    pub(crate) fn handle_sent(&self, hub: &Rc<Hub>, key: SessionKey, sent: &Sent) {
+        let Some(handler) = self.handlers.borrow().packet_sent.clone() else { return };
+        let tell = |packet: SessionPacket<'_>| run(hub, key, |session| handler(session, packet));
+        match sent {
+            Sent::Control(text) => tell(SessionPacket::Text(text)),
+            Sent::Message(message) => {
+                if let Some(text) = message.packet_text() {
+                    tell(SessionPacket::Text(text));
+                }
+                let attachments = message.attachments().iter().map(|bytes| &**bytes);
+                for bytes in message.payload_binary().into_iter().chain(attachments) {
+                    tell(SessionPacket::Binary(bytes));
+                }
+            }
+        }
+    }
+
+    /// What the host's middlewares make of a request: an error is their answer or, without one,
+    /// that one has panicked.
+    pub(crate) fn check(&self, hub: &Rc<Hub>, request: &Request) -> Result<(), Option<Response>> {
+        let middlewares = self.handlers.borrow().middlewares.clone();
+        for middleware in middlewares {
+            let mut verdict = Err(None);
+            hub.run_unbound(|| verdict = middleware(Io::new(hub), request).map_err(Some));
+            verdict?;
+        }
+        Ok(())
     }
 
     pub(crate) fn handle_upgrading(&self, hub: &Rc<Hub>, key: SessionKey) {

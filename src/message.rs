@@ -139,6 +139,14 @@ impl Message {
         }
     }
 
+    /// The text with its packet type before it, or `None` for a binary message.
+    pub(crate) fn packet_text(&self) -> Option<&str> {
+        match &self.head {
+            Head::Text { buffer, .. } => std::str::from_utf8(&buffer[TEXT_START..]).ok(),
+            Head::Binary { .. } => None,
+        }
+    }
+
     /// The bytes of a binary message, or `None` for a text one.
     pub(crate) fn payload_binary(&self) -> Option<&[u8]> {
         match &self.head {

@@ -239,6 +239,7 @@ impl<N: Net> Server<N> {
     /// Writes what the host queued outside of `poll`, without waiting for the next turn.
     pub fn flush(&mut self) {
         self.read_clock();
+        self.watch_sent();
         self.drain_outputs();
         self.flush_turn();
     }
@@ -345,6 +346,7 @@ impl<N: Net> Server<N> {
 
     fn begin_turn(&mut self) {
         self.read_clock();
+        self.watch_sent();
         self.turn = Turn { writes: self.reactor.counters.writes, ..Turn::default() };
         self.turn_deliveries = 0;
         self.turn_decoded = 0;

@@ -12,6 +12,7 @@ use common::{
     serve_with, upgrade_head,
 };
 use throng::config::{Cookie, Cors};
+use throng::http::Response;
 
 /// A server that tells of each refused request as JSON.
 fn serve_refusing() -> (Running, common::Log) {
@@ -252,6 +253,92 @@ fn a_panic_in_an_engine_handler_costs_its_session() {
     socket.send("3");
     socket.expect_close(None);
     assert_eq!(server.ask(|io| io.socket_counters().handler_panics), 1);
+}
+
+/// A server whose first middleware fails and whose second answers, where a header says so.
+fn serve_middlewares() -> (Running, common::Log) {
+    let (tell, told) = log();
+    let server = serve_with(
+        |config| config.engine.cors = Some(Cors::default()),
+        move |server| {
+            let seen = tell.clone();
+            server
+                .engine()
+                .middleware(move |_, request| {
+                    let method = request.method_name();
+                    let has_sid = request.query_param("sid").is_some();
+                    seen.send(format!("{method} sid:{has_sid}")).unwrap();
+                    assert!(request.header("x-fail").is_none(), "a mistake");
+                    Ok(())
+                })
+                .middleware(|io, request| match request.header("x-bad") {
+                    Some(why) => {
+                        Err(Response::new(429).text(format!("{why} {}", io.sessions_len())))
+                    }
+                    None => Ok(()),
+                });
+            server.on_connection_error(move |_, error| {
+                tell.send(serde_json::to_string(&error.context).unwrap()).unwrap();
+            });
+        },
+    );
+    (server, told)
+}
+
+fn with_header(request: &str, header: &str) -> String {
+    request.replacen("Host: test\r\n", &format!("Host: test\r\n{header}\r\n"), 1)
+}
+
+#[test]
+fn middlewares_see_every_request_once_and_may_answer_it() {
+    let (server, told) = serve_middlewares();
+    let poller = handshake_polling(&server);
+    told.expect(&["GET sid:false"]);
+    let query = format!("transport=polling&sid={}", poller.sid);
+    let get = engine_get(&query);
+    let post = with_header(&get.replace("GET", "POST"), "Content-Length: 2") + "40";
+    let put = with_header(&get.replace("GET", "PUT"), "Content-Length: 2") + "40";
+    for (request, seen) in [
+        (engine_get("transport=polling"), "GET sid:false"),
+        (get, "GET sid:true"),
+        (post.clone(), "POST sid:true"),
+        (put, "PUT sid:true"),
+        (engine_get("transport=none"), "GET sid:false"),
+    ] {
+        let mut wire = Wire::connect(&server);
+        let refused = wire.ask(with_header(&request, "X-Bad: slow down"));
+        refused.expect(429, "slow down 1");
+        assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
+        told.expect(&[seen]);
+    }
+    let mut wire = Wire::connect(&server);
+    wire.ask(post).expect(200, "ok");
+    told.expect(&["POST sid:true"]);
+    let mut preflight = Wire::connect(&server);
+    let request = engine_get("transport=polling").replace("GET", "OPTIONS");
+    assert_eq!(preflight.ask(with_header(&request, "X-Bad: no")).status, 204);
+    let mut upgrade = Wire::connect(&server);
+    upgrade.send(upgrade_head("/socket.io/?EIO=4&transport=websocket", "X-Bad: no\r\n"));
+    let answer = String::from_utf8(upgrade.read_to_end()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 ") && answer.ends_with("no 1"), "{answer}");
+    told.expect(&["GET sid:false"]);
+    assert_eq!(server.ask(|io| io.sessions_len()), 1);
+}
+
+#[test]
+fn a_middleware_that_fails_makes_it_a_bad_request() {
+    let (server, told) = serve_middlewares();
+    let failure = "{\"name\":\"MIDDLEWARE_FAILURE\"}";
+    let mut wire = Wire::connect(&server);
+    let request = with_header(&engine_get("transport=polling"), "X-Fail: yes");
+    wire.ask(request).expect_code(400, 3, "Bad request");
+    told.expect(&["GET sid:false", failure]);
+    let mut upgrade = Wire::connect(&server);
+    upgrade.send(upgrade_head("/socket.io/?EIO=4&transport=websocket", "X-Fail: yes\r\n"));
+    let answer = String::from_utf8(upgrade.read_to_end()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("Bad request"), "{answer}");
+    told.expect(&["GET sid:false", failure]);
+    assert_eq!(server.ask(|io| io.socket_counters().handler_panics), 2);
 }
 
 /// Headers told of: those of the first answer have `X-First` too.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::counters::EngineCounters;
 use super::output::{Frame, Output};
+use super::sent::Sent;
 use crate::config::EngineConfig;
 use crate::http::Response;
 use crate::message::Message;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) initial: Option<Rc<Message>>,
     /// How many sessions speak through a WebSocket now.
     pub(crate) websocket_sessions: usize,
+    /// News of packets that leave, while somebody wants it.
+    pub(crate) sent: Option<Vec<(SessionKey, Sent)>>,
 }
 
 /// One session's surroundings during one input.
@@ -43,6 +46,7 @@ impl Context<'_> {
 
     pub(crate) fn send(&mut self, connection: ConnectionKey, frame: Frame) {
         self.shared.counters.packets_sent += 1;
+        self.shared.note_frame(self.session, &frame);
         self.output(Output::Send { connection, frame });
     }
 

@@ -16,6 +16,7 @@ use super::heartbeat::Heartbeat;
 use super::output::{Frame, Output};
 use super::polling::{Asker, PollBody, Polling};
 use super::query::Query;
+use super::sent::Sent;
 use super::session::Session;
 use super::sid::Sid;
 use super::transport::{Channel, Protocol, Transport};
@@ -58,6 +59,7 @@ impl Engine {
         if let Some(initial) = &self.shared.initial {
             body.push_message(initial);
         }
+        self.note_open(session, packet);
         let mut response = asker.payload(body, &mut self.shared);
         if let Some(cookie) = &self.shared.config.cookie {
             response = response.header("Set-Cookie", set_cookie(cookie, sid));
@@ -83,6 +85,9 @@ impl Engine {
         let protocol = Protocol::of_form(form);
         let (session, sid) = self.open(now, channel, protocol, entropy, outboxes);
         let frame = Frame::Owned(self.open_tails.frame(sid));
+        if self.shared.sent.is_some() {
+            self.note_open(session, self.open_tails.websocket_packet(sid));
+        }
         self.shared.counters.packets_sent += 1;
         self.shared.outputs.push_back(Output::Send { connection, frame });
         if let Some(initial) = &self.shared.initial {
@@ -92,6 +97,13 @@ impl Engine {
         }
         self.announce(now, session, outboxes);
         session
+    }
+
+    fn note_open(&mut self, session: SessionKey, packet: String) {
+        self.shared.note_sent(session, || Sent::Control(packet.into()));
+        if let Some(initial) = self.shared.initial.clone() {
+            self.shared.note_sent(session, || Sent::Message(initial));
+        }
     }
 
     fn open(
@@ -151,6 +163,10 @@ impl OpenTails {
     /// The open packet of a polling session.
     fn packet(&self, sid: Sid) -> String {
         [OPEN_START, sid.as_str(), &self.polling].concat()
+    }
+
+    fn websocket_packet(&self, sid: Sid) -> String {
+        [OPEN_START, sid.as_str(), &self.websocket].concat()
     }
 
     /// The open packet of a WebSocket session, as a frame.

@@ -44,6 +44,7 @@ mod query;
 mod reason;
 mod rejection;
 mod route;
+mod sent;
 mod session;
 mod sid;
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub(crate) use payload::Payload;
 pub use reason::DisconnectReason;
 pub use rejection::Rejection;
 pub(crate) use route::Route;
+pub(crate) use sent::Sent;
 pub(crate) use session::{Lost, PostStart};
 pub(crate) use sid::Sid;
 pub use transport::{Protocol, Transport};
@@ -98,6 +100,7 @@ impl Engine {
                 outputs: VecDeque::new(),
                 counters: EngineCounters::default(),
                 websocket_sessions: 0,
+                sent: None,
             },
             sessions: Slots::with_capacity(sessions_max),
             index: HashTable::with_capacity(sessions_max),

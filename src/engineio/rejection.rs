@@ -78,6 +78,9 @@ pub enum Rejection {
         /// What was wrong.
         error: String,
     },
+    /// Code 3: a middleware of the host's panicked; see
+    /// [`EngineApp::middleware`](crate::EngineApp::middleware).
+    MiddlewareFailed,
     /// Code 4: the host refused the handshake, or the origin may not open a WebSocket.
     Forbidden {
         /// What the host said.
@@ -104,6 +107,7 @@ impl Rejection {
             | Self::ProtocolMismatch { .. }
             | Self::NotAWebSocket
             | Self::IdNotGenerated { .. }
+            | Self::MiddlewareFailed
             | Self::TooManySessions => 3,
             Self::Forbidden { .. } => 4,
             Self::UnsupportedProtocol { .. } => 5,
@@ -120,7 +124,8 @@ impl Rejection {
             | Self::TransportMismatch { .. }
             | Self::ProtocolMismatch { .. }
             | Self::NotAWebSocket
-            | Self::IdNotGenerated { .. } => "Bad request",
+            | Self::IdNotGenerated { .. }
+            | Self::MiddlewareFailed => "Bad request",
             // An empty message reads as none, as it does in JavaScript.
             Self::Forbidden { message } => match message.as_deref() {
                 Some(message) if !message.is_empty() => message,
@@ -132,8 +137,8 @@ impl Rejection {
     }
 
     /// What tells apart rejections of code 3: `INVALID_ORIGIN`, `TRANSPORT_MISMATCH`,
-    /// `PROTOCOL_MISMATCH`, `TRANSPORT_HANDSHAKE_ERROR`, `ID_GENERATION_ERROR`, and
-    /// `TOO_MANY_SESSIONS`, which the reference doesn't have.
+    /// `PROTOCOL_MISMATCH`, `TRANSPORT_HANDSHAKE_ERROR`, `ID_GENERATION_ERROR`,
+    /// `MIDDLEWARE_FAILURE`, and `TOO_MANY_SESSIONS`, which the reference doesn't have.
     pub const fn name(&self) -> Option<&'static str> {
         match self {
             Self::InvalidOrigin { .. } => Some("INVALID_ORIGIN"),
@@ -141,6 +146,7 @@ impl Rejection {
             Self::ProtocolMismatch { .. } => Some("PROTOCOL_MISMATCH"),
             Self::NotAWebSocket => Some("TRANSPORT_HANDSHAKE_ERROR"),
             Self::IdNotGenerated { .. } => Some("ID_GENERATION_ERROR"),
+            Self::MiddlewareFailed => Some("MIDDLEWARE_FAILURE"),
             Self::TooManySessions => Some("TOO_MANY_SESSIONS"),
             _ => None,
         }
@@ -206,6 +212,7 @@ impl Serialize for Rejection {
             Self::UnsupportedProtocol { protocol } => map.serialize_entry("protocol", protocol)?,
             Self::TransportUnknown { transport: None }
             | Self::NotAWebSocket
+            | Self::MiddlewareFailed
             | Self::TooManySessions => {}
         }
         map.end()
@@ -266,6 +273,7 @@ mod tests {
             (Rejection::Forbidden { message: Some(text("no")) }, r#"{"message":"no"}"#),
             (Rejection::Forbidden { message: None }, r#"{"message":null}"#),
             (Rejection::UnsupportedProtocol { protocol: 3 }, r#"{"protocol":3}"#),
+            (Rejection::MiddlewareFailed, r#"{"name":"MIDDLEWARE_FAILURE"}"#),
             (Rejection::TooManySessions, r#"{"name":"TOO_MANY_SESSIONS"}"#),
         ] {
             assert_eq!(serde_json::to_string(&rejection).unwrap(), context);

@@ -18,6 +18,7 @@ use super::output::{Frame, Output, PING_FRAME, PONG_FRAME};
 use super::packet::{Incoming, Packet, RawPacket};
 use super::polling::{Asker, CLOSE, NOOP, PollBody, Polling, Post, Stage};
 use super::reason::DisconnectReason;
+use super::sent::Sent;
 use super::sid::Sid;
 use super::transport::{Channel, Protocol};
 use super::upgrade::Probe;
@@ -330,15 +331,21 @@ impl Session {
         let mut messages = 0;
         while let Some(message) = context.outboxes.pop(session) {
             if beat_behind == Some(messages) {
-                body.push_beat();
+                self.push_beat(&mut body, context);
             }
             body.push_message(&message);
+            context.shared.note_sent(session, || Sent::Message(message));
             messages = messages.saturating_add(1);
         }
         if beat_behind.is_some_and(|behind| behind >= messages) {
-            body.push_beat();
+            self.push_beat(&mut body, context);
         }
         (!body.is_empty()).then_some(body)
+    }
+
+    fn push_beat(&self, body: &mut PollBody, context: &mut Context<'_>) {
+        body.push_beat();
+        context.shared.note_sent(context.session, || Sent::beat(self.protocol));
     }
 
     /// The form of the next payload. In EIO 3 it is bytes where some of what waits is binary and

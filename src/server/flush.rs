@@ -13,6 +13,9 @@ impl<N: Net> Server<N> {
         self.flush_lane(Lane::Bulk, self.budget.slice_connections_max);
         self.drain_outputs();
         self.flush_unflushed();
+        if self.bare.watched().sent {
+            self.tell_sent();
+        }
         if !self.drained.is_empty() {
             self.tell_drained();
         }
@@ -63,9 +66,14 @@ impl<N: Net> Server<N> {
         lane: Lane,
     ) {
         let (flushed, is_watched) = {
-            let outboxes = &mut self.hub.state.borrow_mut().outboxes;
+            let state = &mut *self.hub.state.borrow_mut();
+            let outboxes = &mut state.outboxes;
             let messages = outboxes.messages(session);
             let flushed = self.reactor.flush(self.now.monotonic, connection, messages, form);
+            if self.bare.watched().sent {
+                let taken = outboxes.messages(session).take(flushed.taken);
+                state.engine.note_messages(session, taken);
+            }
             (flushed, outboxes.settle(session, flushed, lane))
         };
         if self.bare.watched().drains && !flushed.blocked && !flushed.lost {

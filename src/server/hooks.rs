@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Server;
 use crate::engineio::{RawPacket, Rejection, Sid};
-use crate::http::{Headers, Request, Response, Status};
+use crate::http::{Headers, Method, Request, Response, Status};
 use crate::reactor::net::Net;
 use crate::slots::{ConnectionKey, SessionKey};
 
@@ -100,6 +100,41 @@ impl<N: Net> Server<N> {
             self.bare.handle_upgrading(&self.hub, session);
         }
         self.drain_outputs();
+    }
+
+    /// Whether the host hears of packets that leave may have changed between two turns.
+    pub(super) fn watch_sent(&self) {
+        self.hub.state.borrow_mut().engine.watch_sent(self.bare.watched().sent);
+    }
+
+    /// Tells of packets that have left. What that makes the host send leaves with the next turn.
+    pub(super) fn tell_sent(&mut self) {
+        let sent = self.hub.state.borrow_mut().engine.take_sent();
+        for (session, packet) in sent {
+            self.bare.handle_sent(&self.hub, session, &packet);
+        }
+    }
+
+    /// Lets the host's middlewares see a request before anything is made of it; `false` if one of
+    /// them has answered it, or failed. A preflight is answered before, as in the reference.
+    pub(super) fn passes_middlewares(&mut self, key: ConnectionKey, request: &Request) -> bool {
+        let answers_preflights = self.hub.state.borrow().engine.config().cors.is_some();
+        if request.method() == Method::Options && answers_preflights {
+            return true;
+        }
+        match self.bare.check(&self.hub, request) {
+            Ok(()) => return true,
+            Err(None) => self.reject(key, request, &Rejection::MiddlewareFailed),
+            Err(Some(response)) => {
+                let response = self.hub.state.borrow().engine.with_cors(request, response);
+                if request.is_websocket_upgrade() {
+                    self.respond_and_finish(key, response);
+                } else {
+                    self.reactor.respond(self.now.monotonic, key, response);
+                }
+            }
+        }
+        false
     }
 
     /// Tells of sessions that have nothing waiting any more. What that makes the host send leaves

@@ -27,7 +27,14 @@ impl<N: Net> Server<N> {
     pub(super) fn handle_head(&mut self, key: ConnectionKey, request: Request) {
         let mut bytes_max = self.body_bytes_max;
         if self.engine_matches(&request) && self.client_file(&request).is_none() {
-            let route = self.hub.state.borrow().engine.route(&request);
+            let mut route = self.hub.state.borrow().engine.route(&request);
+            // The others are asked about when they are whole.
+            if self.bare.watched().requests && matches!(route, Ok(Route::Post(_)) | Err(_)) {
+                if !self.passes_middlewares(key, &request) {
+                    return;
+                }
+                route = self.hub.state.borrow().engine.route(&request);
+            }
             match route {
                 Ok(Route::Post(session)) => match self.start_post(key, session, &request) {
                     Some(allowed) => bytes_max = allowed,
@@ -127,6 +134,9 @@ impl<N: Net> Server<N> {
     }
 
     fn handle_engine_request(&mut self, key: ConnectionKey, request: Request) {
+        if self.bare.watched().requests && !self.passes_middlewares(key, &request) {
+            return;
+        }
         let route = self.hub.state.borrow().engine.route(&request);
         match route {
             Err(rejection) => self.reject(key, &request, &rejection),
@@ -320,7 +330,7 @@ impl<N: Net> Server<N> {
         }
     }
 
-    fn reject(&mut self, key: ConnectionKey, request: &Request, rejection: &Rejection) {
+    pub(super) fn reject(&mut self, key: ConnectionKey, request: &Request, rejection: &Rejection) {
         self.tell_rejection(request, rejection);
         if request.is_websocket_upgrade() {
             return self.refuse_upgrade(key, rejection);
@@ -341,7 +351,7 @@ impl<N: Net> Server<N> {
         self.reactor.finish(self.now.monotonic, key);
     }
 
-    fn respond_and_finish(&mut self, key: ConnectionKey, response: Response) {
+    pub(super) fn respond_and_finish(&mut self, key: ConnectionKey, response: Response) {
         self.reactor.respond(self.now.monotonic, key, response);
         self.reactor.finish(self.now.monotonic, key);
     }

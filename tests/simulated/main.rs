@@ -5,6 +5,7 @@ mod adapters;
 mod backpressure;
 mod deferred;
 mod dynamic;
+mod engine;
 mod events;
 mod greeting;
 mod handlers;
