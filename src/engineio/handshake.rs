@@ -55,7 +55,13 @@ impl Engine {
         }
         let asker = Asker::new(connection, request, &self.shared.config);
         let packet = self.open_tails.packet(sid);
-        let mut body = PollBody::open(protocol.payload_form(), &packet);
+        let is_binary = self.shared.initial.as_ref().is_some_and(|initial| initial.has_binary());
+        let form = match protocol {
+            // As any payload with bytes for a client that can read them.
+            Protocol::V3 if is_binary && !query.b64 && !asker.is_jsonp() => Form::PollingBinaryV3,
+            _ => protocol.payload_form(),
+        };
+        let mut body = PollBody::open(form, &packet);
         if let Some(initial) = &self.shared.initial {
             body.push_message(initial);
         }

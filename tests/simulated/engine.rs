@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use throng::config::{Config, InitialPacket};
 use throng::testing::{Connect, TestServer};
 use throng::{BinarySlice, Protocol, Server, Session, SessionPacket, Transport};
 
@@ -119,4 +120,29 @@ fn heartbeats_are_told_of_whoever_pings() {
             assert!(log.take().is_empty() && !test.is_connected(alice));
         }
     }
+}
+
+#[test]
+fn an_initial_packet_of_bytes_comes_with_the_open_packet_in_every_form() {
+    let mut config = Config::default();
+    config.engine.initial_packet = Some(InitialPacket::Binary(vec![1, 2, 255]));
+    let builder = Server::builder().config(config).allow_eio3(true);
+    let mut test = TestServer::build(builder, 1, |server| {
+        server.engine().on_message(|_, _| {});
+    });
+    let mut open = |query: &str| {
+        let answer = test.get(&format!("/socket.io/?transport=polling{query}"));
+        let content_type = answer.header("content-type").unwrap().to_owned();
+        (content_type, answer.body)
+    };
+    let (content_type, body) = open("&EIO=3");
+    assert_eq!(content_type, "application/octet-stream");
+    assert!(body.starts_with(&[0]) && body.ends_with(&[1, 4, 255, 4, 1, 2, 255]), "{body:?}");
+    for (query, end) in [("&EIO=3&b64=1", "6:b4AQL/"), ("&EIO=4", "\u{1e}bAQL/")] {
+        let (content_type, body) = open(query);
+        assert_eq!(content_type, "text/plain; charset=UTF-8");
+        assert!(body.ends_with(end.as_bytes()), "{body:?}");
+    }
+    let (_, body) = open("&EIO=3&j=0");
+    assert!(body.ends_with(b"6:b4AQL/\");"), "{:?}", String::from_utf8_lossy(&body));
 }
