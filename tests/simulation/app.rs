@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use throng::{Ack, Args, Binary, Delivery, Io, Namespace, Refusal, Server, Socket};
+use throng::{Ack, Args, Binary, Delivery, Io, Namespace, Protocol, Refusal, Server, Socket};
 
 use crate::ledger::{Ledger, Owed};
 use crate::net::SimNet;
@@ -36,7 +36,12 @@ impl App {
         }
         let app = Self { ledger: Rc::clone(ledger), space: 0 };
         server.of("/private").middleware(move |socket| {
-            app.owe(client_of(socket), "4/private,{\"message\":\"members only\"}".to_owned());
+            let refusal = if is_v3(socket) {
+                "4/private,\"members only\""
+            } else {
+                "4/private,{\"message\":\"members only\"}"
+            };
+            app.owe(client_of(socket), refusal.to_owned());
             Err(Refusal::new("members only"))
         });
     }
@@ -74,8 +79,9 @@ impl App {
 
     fn handle_connect(&self, socket: Socket<'_>) {
         let (client, id) = (client_of(socket), socket.id());
-        self.owe(client, format!("0{}{{\"sid\":\"{id}\"}}", prefix(self.space)));
-        self.ledger.borrow_mut().connect(client, self.space, id);
+        let payload = if is_v3(socket) { String::new() } else { format!("{{\"sid\":\"{id}\"}}") };
+        self.owe(client, format!("0{}{payload}", prefix(self.space)));
+        self.ledger.borrow_mut().connect(client, self.space, id, is_v3(socket));
         self.say(socket, "welcome", client as u64);
         let joined = self.event("joined", &client.to_string());
         self.owe_room(&[], Some(client), &joined.into());
@@ -285,6 +291,11 @@ pub(crate) fn placeholder(index: usize) -> String {
 pub(crate) fn bytes(number: u64, part: u64) -> Vec<u8> {
     let len = number.wrapping_mul(7).wrapping_add(part * 13) % 90;
     (0..len).map(|index| (index * 31 + number + part).to_le_bytes()[0]).collect()
+}
+
+/// A client of EIO 3 is told no id: it has its session's.
+fn is_v3(socket: Socket<'_>) -> bool {
+    socket.session().and_then(|session| session.protocol()) == Some(Protocol::V3)
 }
 
 fn client_of(socket: Socket<'_>) -> usize {

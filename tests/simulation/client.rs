@@ -5,15 +5,16 @@
 
 pub(crate) mod conduct;
 mod line;
-mod packet;
+pub(crate) mod packet;
 mod polling;
 mod talk;
 mod websocket;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use conduct::Conduct;
-use packet::Packet;
+use packet::{Form, Packet};
 use polling::Polling;
 use websocket::{Heard, WebSocket};
 
@@ -29,6 +30,8 @@ pub(crate) struct Client {
     pub(crate) conduct: Conduct,
     pub(crate) phase: Phase,
     means: Means,
+    /// Its revision of the protocol, and how it writes and reads bytes.
+    form: Form,
     transport: Transport,
     sid: Option<String>,
     spaces: [Space; SPACES.len()],
@@ -41,6 +44,17 @@ pub(crate) struct Client {
     lost_ways: usize,
     /// Connections left over from transports that are gone.
     leftovers: Vec<Wire>,
+    /// In EIO 3 it is the client that pings.
+    heart: Heart,
+}
+
+/// The pings of a client.
+#[derive(Debug, Default)]
+struct Heart {
+    interval: Duration,
+    beats_at: Option<Duration>,
+    /// Pings that were not answered so far.
+    unanswered: u64,
 }
 
 /// How it connects.
@@ -98,12 +112,19 @@ struct Incomplete {
 }
 
 impl Client {
-    pub(crate) fn new(id: usize, conduct: Conduct, means: Means, starts_at: usize) -> Self {
+    pub(crate) fn new(
+        id: usize,
+        conduct: Conduct,
+        means: Means,
+        form: Form,
+        starts_at: usize,
+    ) -> Self {
         Self {
             id,
             conduct,
             phase: Phase::Waiting(starts_at),
             means,
+            form,
             transport: Transport::None,
             sid: None,
             spaces: [Space::Out; SPACES.len()],
@@ -112,6 +133,7 @@ impl Client {
             incomplete: None,
             lost_ways: 0,
             leftovers: Vec::new(),
+            heart: Heart::default(),
         }
     }
 
@@ -132,6 +154,7 @@ impl Client {
         if self.phase == Phase::Open && talks {
             self.talk(world);
         }
+        self.beat(world.now);
         self.send(world);
     }
 
@@ -175,13 +198,13 @@ impl Client {
 
     fn open(&mut self, world: &mut World) {
         self.phase = Phase::Open;
-        let client = self.id;
+        let (client, query) = (self.id, self.form.query());
         if self.means == Means::WebSocket {
-            let target = format!("/socket.io/?EIO=4&transport=websocket&client={client}");
-            self.transport = Transport::WebSocket(WebSocket::open(world, &target));
+            let target = format!("/socket.io/?{query}&transport=websocket&client={client}");
+            self.transport = Transport::WebSocket(WebSocket::open(world, &target, self.form));
         } else {
-            let target = format!("/socket.io/?EIO=4&transport=polling&client={client}");
-            self.transport = Transport::Polling(Polling::new(target));
+            let target = format!("/socket.io/?{query}&transport=polling&client={client}");
+            self.transport = Transport::Polling(Polling::new(target, self.form));
         }
     }
 
@@ -224,11 +247,11 @@ impl Client {
             }
         }
         for packet in packets {
-            self.hear(packet, ledger)?;
+            self.hear(packet, world, ledger)?;
         }
         for frame in frames {
             match frame {
-                Heard::Packet(packet) => self.hear(packet, ledger)?,
+                Heard::Packet(packet) => self.hear(packet, world, ledger)?,
                 Heard::Open => self.begin_probe(world),
                 Heard::Close(code) => {
                     self.close_frame(code, world)?;
@@ -240,15 +263,15 @@ impl Client {
         Ok(())
     }
 
-    fn hear(&mut self, packet: Packet, ledger: &mut Ledger) -> Result<(), String> {
+    fn hear(&mut self, packet: Packet, world: &World, ledger: &mut Ledger) -> Result<(), String> {
         let text = match packet {
             Packet::Binary(bytes) => return self.hear_attachment(bytes, ledger),
             Packet::Text(text) => text,
         };
         match text.as_bytes().first() {
-            Some(b'0') => self.hear_open(&text),
+            Some(b'0') => self.hear_open(&text, world.now),
             Some(b'1') => Err("the server says 1".to_owned()),
-            Some(b'2') => {
+            Some(b'2') if !self.form.is_v3() => {
                 if self.conduct != Conduct::NeverPongs {
                     self.outgoing.push_back(Packet::text("3"));
                 }
@@ -261,18 +284,32 @@ impl Client {
                 }
                 Ok(())
             }
+            Some(b'3') if self.form.is_v3() && text == "3" => {
+                let left = self.heart.unanswered.checked_sub(1);
+                self.heart.unanswered = left.ok_or("a pong came without a ping")?;
+                Ok(())
+            }
             Some(b'4') => self.hear_message(&text[1..], ledger),
             Some(b'6') if text == "6" => Ok(()),
             _ => Err(format!("a packet came as {text}")),
         }
     }
 
-    fn hear_open(&mut self, text: &str) -> Result<(), String> {
+    fn hear_open(&mut self, text: &str, now: Duration) -> Result<(), String> {
         let sid = text.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
         let sid = sid.ok_or_else(|| format!("an open packet came as {text}"))?.to_owned();
         if let Transport::Polling(polling) = &mut self.transport {
             polling.target.push_str("&sid=");
             polling.target.push_str(&sid);
+        }
+        if self.form.is_v3() {
+            let interval =
+                text.split("\"pingInterval\":").nth(1).and_then(|rest| rest.split(',').next());
+            let interval = interval.and_then(|millis| millis.parse().ok());
+            self.heart.interval = Duration::from_millis(interval.unwrap_or_default());
+            self.heart.beats_at = Some(now + self.heart.interval);
+            // It is in by coming.
+            self.spaces[0] = Space::Joining;
         }
         match self.sid.replace(sid) {
             None => Ok(()),
@@ -363,13 +400,24 @@ impl Client {
         }
     }
 
+    /// In EIO 3 a client pings, whatever else it does.
+    fn beat(&mut self, now: Duration) {
+        let is_due = self.heart.beats_at.is_some_and(|at| at <= now);
+        if is_due && self.conduct != Conduct::NeverPongs && self.phase != Phase::Gone {
+            self.heart.beats_at = Some(now + self.heart.interval);
+            self.heart.unanswered += 1;
+            self.outgoing.push_back(Packet::text("2"));
+        }
+    }
+
     fn upgrade(&mut self, world: &mut World) {
         let Some(sid) = &self.sid else { return };
         if !matches!(self.transport, Transport::Polling(_)) {
             return;
         }
-        let target = format!("/socket.io/?EIO=4&transport=websocket&sid={sid}");
-        let socket = WebSocket::open(world, &target);
+        let query = self.form.query();
+        let target = format!("/socket.io/?{query}&transport=websocket&sid={sid}");
+        let socket = WebSocket::open(world, &target, self.form);
         if let Transport::Polling(polling) = std::mem::replace(&mut self.transport, Transport::None)
         {
             self.transport = Transport::Probing(polling, socket, Probe::Handshake);

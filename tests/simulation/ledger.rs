@@ -150,8 +150,16 @@ impl Ledger {
 
 /// Sockets and rooms.
 impl Ledger {
-    pub(crate) fn connect(&mut self, client: usize, space: usize, id: SocketId) {
-        let twice = self.accounts.iter().flat_map(|account| &account.sockets).any(|s| s.id == id);
+    /// Of EIO 3 a client that comes back to a namespace has the id that it had.
+    pub(crate) fn connect(&mut self, client: usize, space: usize, id: SocketId, is_v3: bool) {
+        let mut others =
+            self.accounts.iter().enumerate().flat_map(|(owner, account)| {
+                account.sockets.iter().map(move |record| (owner, record))
+            });
+        let twice = others.any(|(owner, record)| {
+            let is_back = is_v3 && owner == client && record.stage == Stage::Disconnected;
+            record.id == id && !is_back
+        });
         if twice {
             self.fail(format!("socket {id} connected twice"));
         }
@@ -184,7 +192,9 @@ impl Ledger {
     }
 
     fn step(&mut self, client: usize, id: &SocketId, from: Stage, to: Stage) {
-        let record = self.accounts[client].sockets.iter_mut().find(|record| record.id == *id);
+        // The last one, of a client that came back as what it had been.
+        let mut sockets = self.accounts[client].sockets.iter_mut();
+        let record = sockets.rfind(|record| record.id == *id);
         let Some(record) = record else {
             return self.fail(format!("socket {id} ended and had never connected"));
         };

@@ -15,6 +15,7 @@ use throng::{Now, Server};
 
 use crate::app::App;
 use crate::client::conduct::Conduct;
+use crate::client::packet::Form;
 use crate::client::{Client, Means, Phase};
 use crate::ledger::Ledger;
 use crate::net::{SimListener, SimNet};
@@ -251,6 +252,7 @@ fn configure(random: &mut Random) -> Config {
     let mut config = Config::default();
     config.engine.ping_interval = Duration::from_millis(*random.pick(&[300, 1_000, 5_500, 60_000]));
     config.engine.ping_timeout = Duration::from_secs(4);
+    config.engine.allow_eio3 = true;
     config.outgoing.stall_time_max = Duration::from_secs(*random.pick(&[4, 20]));
     config.socket.connect_timeout = Duration::from_secs(4);
     config.reactor.read_buffer_bytes = *random.pick(&[4_096, 65_536]);
@@ -276,7 +278,8 @@ fn clients(random: &mut Random) -> Vec<Client> {
         .map(|id| {
             let conduct = Conduct::random(random, STEPS);
             let means = *random.pick(&[Means::Polling, Means::WebSocket, Means::Upgrade]);
-            Client::new(id, conduct, means, random.below(STEPS / 2))
+            let form = Form::random(random);
+            Client::new(id, conduct, means, form, random.below(STEPS / 2))
         })
         .collect()
 }

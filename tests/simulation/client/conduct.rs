@@ -76,7 +76,11 @@ impl Client {
             Conduct::Babbles(at) if at == now => self.babble(world),
             Conduct::Errs(at) if at == now => self.err(world),
             Conduct::Overlaps(at) if at == now => {
-                if let Transport::Polling(polling) = &mut self.transport {
+                // Before it has a session that would be two more, and in EIO 3 they would be in.
+                let is_one = self.sid.is_some() || !self.form.is_v3();
+                if let Transport::Polling(polling) = &mut self.transport
+                    && is_one
+                {
                     polling.overlap(world);
                 }
                 // Whichever of its requests brings something, it doesn't know any more.

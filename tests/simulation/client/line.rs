@@ -5,6 +5,7 @@
 //! < HTTP/1.1 200 OK
 //! ```
 
+use super::packet::Body;
 use crate::pipe::End;
 use crate::world::{Wire, World};
 
@@ -20,6 +21,8 @@ pub(crate) struct Line {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// The body is no text.
+    pub(crate) is_binary: bool,
     /// Another request may follow on the connection.
     pub(crate) is_kept: bool,
 }
@@ -35,8 +38,12 @@ impl Line {
         world.send(self.wire, head.as_bytes());
     }
 
-    pub(crate) fn post(&self, world: &mut World, target: &str, body: &[u8]) {
+    pub(crate) fn post(&self, world: &mut World, target: &str, body: &Body) {
         let mut request = format!("POST {target} HTTP/1.1\r\nHost: sim\r\n").into_bytes();
+        if body.is_binary {
+            request.extend_from_slice(b"Content-Type: application/octet-stream\r\n");
+        }
+        let body = body.bytes.as_slice();
         if world.random.once_in(5) {
             request.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
             let middle = world.random.below(body.len());
@@ -74,7 +81,8 @@ impl Line {
         self.input.drain(..head_bytes + body_bytes);
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         let is_kept = field("connection").as_deref() != Some("close");
-        Some(Answer { status, body, is_kept })
+        let is_binary = field("content-type").as_deref() == Some("application/octet-stream");
+        Some(Answer { status, body, is_binary, is_kept })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A client's long-polling: one GET and one POST at a time, over connections that are kept.
 
 use super::line::{Answer, Line};
-use super::packet::Packet;
+use super::packet::{Form, Packet};
 use crate::pipe::End;
 use crate::world::{Wire, World};
 
@@ -10,6 +10,7 @@ use crate::world::{Wire, World};
 pub(crate) struct Polling {
     /// What requests ask for; the id of the session is added when it is known.
     pub(crate) target: String,
+    form: Form,
     get: Option<Line>,
     post: Option<Line>,
     idle: Vec<Line>,
@@ -18,8 +19,8 @@ pub(crate) struct Polling {
 }
 
 impl Polling {
-    pub(crate) fn new(target: String) -> Self {
-        Self { target, get: None, post: None, idle: Vec::new(), is_paused: false }
+    pub(crate) fn new(target: String, form: Form) -> Self {
+        Self { target, form, get: None, post: None, idle: Vec::new(), is_paused: false }
     }
 
     /// Nothing is on its way.
@@ -50,7 +51,7 @@ impl Polling {
 
     pub(crate) fn post(&mut self, world: &mut World, packets: &[Packet]) {
         let line = self.take_line(world);
-        line.post(world, &self.target, &Packet::encode_payload(packets));
+        line.post(world, &self.target, &Packet::encode_payload(packets, self.form));
         self.post = Some(line);
     }
 
@@ -65,7 +66,7 @@ impl Polling {
         }
         if let Some(answer) = receive(&mut self.get, &mut self.idle, world)? {
             expect_ok("GET", &answer)?;
-            packets = Packet::decode_payload(&answer.body)?;
+            packets = Packet::decode_payload(&answer.body, answer.is_binary, self.form)?;
         }
         self.tidy(world);
         Ok(packets)

@@ -130,6 +130,9 @@ impl Client {
 
     /// Asks for a namespace that doesn't exist, or that it may not join.
     fn lose_the_way(&mut self, exists: bool) {
+        if exists && self.form.is_v3() {
+            return self.say("40/private?token=none,");
+        }
         if exists {
             return self.say("40/private,{\"token\":\"none\"}");
         }

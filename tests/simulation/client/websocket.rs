@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::line::find;
-use super::packet::Packet;
+use super::packet::{Form, Packet};
 use crate::pipe::End;
 use crate::world::{Wire, World};
 
@@ -15,6 +15,7 @@ use crate::world::{Wire, World};
 #[derive(Debug)]
 pub(crate) struct WebSocket {
     pub(crate) wire: Wire,
+    form: Form,
     input: Vec<u8>,
     /// The server has answered 101.
     is_open: bool,
@@ -35,14 +36,15 @@ pub(crate) enum Heard {
 }
 
 impl WebSocket {
-    pub(crate) fn open(world: &mut World, target: &str) -> Self {
+    pub(crate) fn open(world: &mut World, target: &str, form: Form) -> Self {
         let wire = world.connect();
         let head = format!(
             "GET {target} HTTP/1.1\r\nHost: sim\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         world.send(wire, head.as_bytes());
-        Self { wire, input: Vec::new(), is_open: false, is_closing: false, pongs: VecDeque::new() }
+        let (input, pongs) = (Vec::new(), VecDeque::new());
+        Self { wire, form, input, is_open: false, is_closing: false, pongs }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -50,8 +52,13 @@ impl WebSocket {
     }
 
     pub(crate) fn send(&mut self, world: &mut World, packet: &Packet) {
+        let typed;
         let (opcode, bytes) = match packet {
             Packet::Text(text) => (0x1, text.as_bytes()),
+            Packet::Binary(bytes) if self.form.is_v3() => {
+                typed = [&[4], bytes.as_slice()].concat();
+                (0x2, typed.as_slice())
+            }
             Packet::Binary(bytes) => (0x2, bytes.as_slice()),
         };
         if !world.random.once_in(6) {
@@ -124,9 +131,18 @@ impl WebSocket {
             match first {
                 0x81 => {
                     let text = String::from_utf8(payload).map_err(|error| error.to_string())?;
-                    all.push(Heard::Packet(Packet::Text(text)));
+                    let packet = match self.form {
+                        Form::V3Base64 => Packet::decode_text(&text, "b4")?,
+                        _ => Packet::Text(text),
+                    };
+                    all.push(Heard::Packet(packet));
                 }
-                0x82 => all.push(Heard::Packet(Packet::Binary(payload))),
+                0x82 => match (self.form, payload.as_slice()) {
+                    (Form::V4, bytes) | (Form::V3, [4, bytes @ ..]) => {
+                        all.push(Heard::Packet(Packet::Binary(bytes.to_vec())));
+                    }
+                    _ => return Err(format!("a binary frame came as {payload:?}")),
+                },
                 0x88 => {
                     self.close(world);
                     let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
