@@ -211,6 +211,16 @@ pub struct ReactorConfig {
     pub linger_timeout: Duration,
     /// How long a peer may take to answer a WebSocket close frame. 30 s.
     pub close_timeout: Duration,
+    /// How finely the server's timers tick: none is early, nor later than this where the host polls
+    /// in time. 1 ms; no less than a microsecond.
+    ///
+    /// Below a millisecond, which is what epoll waits in, the wait ends by a timer descriptor
+    /// (`timerfd`, Linux). Between two polls it is set to the next deadline, so that the server's
+    /// own descriptor becomes readable then. That is a system call whenever this changes.
+    pub timer_resolution: Duration,
+    /// For how long a wait looks again and again before it sleeps: it spares the wake-up, some
+    /// microseconds of every message that comes in the meantime, and costs the processor. Zero.
+    pub spin: Duration,
 }
 
 impl Default for ReactorConfig {
@@ -225,6 +235,8 @@ impl Default for ReactorConfig {
             read_buffer_bytes: 64 * 1_024,
             linger_timeout: Duration::from_secs(2),
             close_timeout: Duration::from_secs(30),
+            timer_resolution: Duration::from_millis(1),
+            spin: Duration::ZERO,
         }
     }
 }
@@ -281,12 +293,24 @@ impl Default for OutgoingLimits {
 /// How much work one turn may do; what is left over makes the next wait zero.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// let mut budget = throng::config::TurnBudget::default();
-/// budget.messages_total_max = 256; // short turns, for a host with a tick of its own
+/// budget.time_max = Some(Duration::from_millis(1)); // short turns, for a host with its own tick
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TurnBudget {
+    /// How long a turn may work, what it waits for not counted; `None` leaves it to the numbers
+    /// below. `None`.
+    ///
+    /// The clock is read between pieces of work, so a turn takes longer by what one of them does: a
+    /// handler with what it queues for many, a timer, an accept, a write. Each kind of work gets at
+    /// least one piece a turn, so nothing starves. See also
+    /// [`Server::poll_for`](crate::Server::poll_for).
+    pub time_max: Option<Duration>,
+    /// Closures of other threads run. 1,024.
+    pub jobs_max: usize,
     /// Connections accepted. 64.
     pub accepts_max: usize,
     /// Bytes read from one connection. 256 KiB.
@@ -309,6 +333,7 @@ impl TurnBudget {
     /// A budget of nothing would be a server that never rests and does nothing.
     pub(crate) fn at_least_one(mut self) -> Self {
         let budgets = [
+            &mut self.jobs_max,
             &mut self.accepts_max,
             &mut self.read_bytes_max,
             &mut self.messages_max,
@@ -326,6 +351,8 @@ impl TurnBudget {
 impl Default for TurnBudget {
     fn default() -> Self {
         Self {
+            time_max: None,
+            jobs_max: 1_024,
             accepts_max: 64,
             read_bytes_max: 256 * 1_024,
             messages_max: 256,

@@ -1,10 +1,10 @@
 //! Deadlines on a hierarchical timing wheel, and the moment that is passed into every machine.
 //!
 //! Scheduling, cancelling and expiring cost the same for ten deadlines as for a million: six
-//! levels of 64 slots, the finest one millisecond wide, entries linked through one slab. An entry
-//! never fires early and fires at most one millisecond late. Owners that postpone a deadline
-//! again and again (a heartbeat at every pong) leave the entry where it is and look at their own
-//! state when it fires.
+//! levels of 64 slots, the finest one tick wide (a millisecond unless told otherwise), entries
+//! linked through one slab. An entry never fires early and fires at most one tick late. Owners
+//! that postpone a deadline again and again (a heartbeat at every pong) leave the entry where it
+//! is and look at their own state when it fires.
 //!
 //! It isn't a clock: the time comes in as a parameter, and [`Deadlines::next`] says when to come
 //! back. For an entry far away that may be a moment before it is due, to move it to a finer level.
@@ -39,7 +39,10 @@ pub(crate) struct Deadlines<K> {
     heads: [u32; LEVELS * SLOTS],
     occupied: [u64; LEVELS],
     due: u32,
+    /// In ticks, as all moments are within.
     elapsed: u64,
+    /// In nanoseconds.
+    tick: u64,
     generation: u32,
 }
 
@@ -68,7 +71,13 @@ impl<K: Copy> Deadlines<K> {
 
     /// Room for so many deadlines at a time, and it grows beyond them.
     pub(crate) fn with_capacity(deadlines: usize) -> Self {
+        Self::with_resolution(deadlines, MILLISECOND)
+    }
+
+    /// The same, with ticks of this length; none is shorter than a microsecond.
+    pub(crate) fn with_resolution(deadlines: usize, tick: Duration) -> Self {
         Self {
+            tick: nanoseconds(tick).max(1_000),
             entries: Slab::with_capacity(deadlines),
             heads: [NONE; LEVELS * SLOTS],
             occupied: [0; LEVELS],
@@ -76,6 +85,11 @@ impl<K: Copy> Deadlines<K> {
             elapsed: 0,
             generation: 0,
         }
+    }
+
+    /// How fine it is.
+    pub(crate) fn resolution(&self) -> Duration {
+        Duration::from_nanos(self.tick)
     }
 
     #[cfg(test)]
@@ -87,8 +101,14 @@ impl<K: Copy> Deadlines<K> {
     pub(crate) fn schedule(&mut self, at: Duration, key: K) -> DeadlineId {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let entry =
-            Entry { key, at: ceil_tick(at), generation, next: NONE, previous: NONE, slot: DUE };
+        let entry = Entry {
+            key,
+            at: self.ceil_tick(at),
+            generation,
+            next: NONE,
+            previous: NONE,
+            slot: DUE,
+        };
         let index = u32::try_from(self.entries.insert(entry)).unwrap_or(NONE);
         self.link(index);
         DeadlineId { index, generation }
@@ -106,7 +126,7 @@ impl<K: Copy> Deadlines<K> {
 
     /// The next entry that is due at `now`, removed. Call until `None`.
     pub(crate) fn expire(&mut self, now: Duration) -> Option<K> {
-        let now = floor_tick(now);
+        let now = self.floor_tick(now);
         while self.due == NONE {
             match self.next_slot() {
                 Some((level, slot, start)) if start <= now => {
@@ -129,10 +149,10 @@ impl<K: Copy> Deadlines<K> {
         if self.due != NONE {
             return Some(Duration::ZERO);
         }
-        self.next_slot().map(|(_, _, start)| Duration::from_millis(start))
+        self.next_slot().map(|(_, _, start)| Duration::from_nanos(start.saturating_mul(self.tick)))
     }
 
-    /// The first occupied slot from now on: its level, index and first millisecond.
+    /// The first occupied slot from now on: its level, index and first tick.
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
         (0..LEVELS).find_map(|level| {
             let occupied = self.occupied[level];
@@ -205,26 +225,34 @@ impl<K: Copy> Deadlines<K> {
     }
 }
 
+impl<K> Deadlines<K> {
+    fn ceil_tick(&self, at: Duration) -> u64 {
+        nanoseconds(at).div_ceil(self.tick)
+    }
+
+    fn floor_tick(&self, at: Duration) -> u64 {
+        nanoseconds(at) / self.tick
+    }
+}
+
 fn low_bits(value: u64) -> u32 {
     u32::try_from(value & SLOT_MASK).unwrap_or(0)
 }
 
-fn ceil_tick(at: Duration) -> u64 {
-    floor_tick(at).saturating_add(u64::from(!at.subsec_nanos().is_multiple_of(1_000_000)))
+/// Enough for 584 years.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn floor_tick(at: Duration) -> u64 {
-    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
-}
-
+const MILLISECOND: Duration = Duration::from_millis(1);
 const LEVELS: usize = 6;
 const SLOT_BITS: usize = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 const SLOT_MASK: u64 = SLOTS as u64 - 1;
 const NONE: u32 = u32::MAX;
 const DUE: u16 = u16::MAX;
-/// How far ahead the wheel can see, in milliseconds: about two years, as many slots of the last
-/// level as lie ahead whole.
+/// How far ahead the wheel can see, in ticks: about two years of milliseconds, as many slots of
+/// the last level as lie ahead whole.
 const HORIZON: u64 = (SLOT_MASK - 1) << ((LEVELS - 1) * SLOT_BITS);
 
 #[cfg(test)]
@@ -252,6 +280,26 @@ mod tests {
             }
         }
         assert_eq!(fired, [1, 5, 63, 64, 4_096, 20_000, 25_000, 262_144]);
+    }
+
+    #[test]
+    fn fires_within_a_tick_of_any_length() {
+        for tick in [1, 50, 999, 1_000, 7_000].map(Duration::from_micros) {
+            let mut deadlines = Deadlines::with_resolution(0, tick);
+            for nanoseconds in [1, 999, 1_000, 1_001, 65_536, 1_234_567, 90_000_000_000] {
+                let at = Duration::from_nanos(nanoseconds);
+                deadlines.schedule(at, at);
+            }
+            let (mut now, mut fired) = (Duration::ZERO, 0);
+            while let Some(next) = deadlines.next() {
+                now = next.max(now);
+                while let Some(at) = deadlines.expire(now) {
+                    assert!(at <= now && now < at + tick, "{at:?} at {now:?}, tick {tick:?}");
+                    fired += 1;
+                }
+            }
+            assert_eq!(fired, 7);
+        }
     }
 
     #[test]

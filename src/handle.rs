@@ -132,6 +132,16 @@ impl Mailbox {
         }
     }
 
+    /// Whether a batch is to be collected.
+    pub(crate) fn is_posted(&self) -> bool {
+        self.posts.posted.load(Ordering::Acquire)
+    }
+
+    /// What is left of a batch belongs to the next.
+    pub(crate) fn put_off(&self) {
+        self.posts.posted.store(true, Ordering::Release);
+    }
+
     pub(crate) fn next(&self) -> Option<Job> {
         let job = self.receiver.try_recv().ok()?;
         self.posts.waiting.fetch_sub(1, Ordering::AcqRel);

@@ -122,6 +122,7 @@ mod send_queue;
 mod server;
 mod slots;
 mod socketio;
+pub mod source;
 pub mod testing;
 mod websocket;
 

@@ -17,6 +17,8 @@ mod requests;
 #[cfg(test)]
 mod scale;
 mod slow;
+mod sources;
+mod turn;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
@@ -37,11 +39,12 @@ use crate::handle::Mailbox;
 use crate::reactor::net::Net;
 use crate::reactor::{Reactor, SystemNet};
 use crate::slots::{ConnectionKey, SessionKey};
-use crate::socketio::{Hub, Io, Parser, Timer, Water};
+use crate::socketio::{Hub, Parser, Water};
 use greeting::Greeting;
 use hooks::Asking;
 use read::PostWork;
 use requests::PendingAdmission;
+use sources::Sources;
 
 /// A Socket.IO server: one thread, one reactor, driven by [`Server::run`] or, from a loop of the
 /// host's own, by [`Server::poll`].
@@ -91,8 +94,15 @@ pub struct Server<N: Net = SystemNet> {
     next_sweep: Duration,
     /// Sessions whose messages have fanned out: not read while much of that is unsent.
     fans_out: HashSet<SessionKey>,
+    sources: Sources,
     limits: OutgoingLimits,
     budget: TurnBudget,
+    /// When the turn's time is used up, if it has a bound.
+    turn_ends: Option<Duration>,
+    /// Until when [`Server::poll_for`] goes on.
+    call_ends: Option<Duration>,
+    /// Whether the network is to be told of every deadline, and not of waits alone.
+    arms: bool,
     body_bytes_max: usize,
     addresses: Vec<SocketAddr>,
     turn: Turn,
@@ -118,6 +128,12 @@ pub struct Server<N: Net = SystemNet> {
 pub struct Turn {
     /// Work is left that a budget cut off: poll again without waiting.
     pub more: bool,
+    /// Closures of other threads that were run.
+    pub jobs: usize,
+    /// Sources of the host's own that were told.
+    pub sources: usize,
+    /// Connections that were accepted.
+    pub accepted: u64,
     /// Messages that were dispatched to handlers.
     pub messages: usize,
     /// Deadlines that were handled.
@@ -214,18 +230,50 @@ impl<N: Net> Server<N> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn poll(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
-        if self.has_queued() {
-            self.flush();
-        }
+        let flushed = if self.has_queued() { self.flush().writes } else { 0 };
         self.wait(timeout)?;
-        self.begin_turn();
+        self.begin_turn(flushed);
+        self.note_sources();
         self.run_mailbox();
+        self.run_sources();
         self.accept();
         self.read();
         self.expire();
         self.flush_turn();
         self.reap();
         Ok(self.finish_turn())
+    }
+
+    /// Turns without waiting, until nothing is left to do or `time` is used up, for a host whose
+    /// frame has so much of it to spare. What they did is summed up; `more` says that time ran out.
+    ///
+    /// The clock is read between pieces of work, which bounds how late this may return:
+    /// [`TurnBudget::time_max`](crate::config::TurnBudget::time_max) tells the pieces.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use throng::Server;
+    ///
+    /// let mut server = Server::builder().bind("127.0.0.1:0")?;
+    /// let turn = server.poll_for(Duration::from_millis(2))?;
+    /// assert!(!turn.more);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn poll_for(&mut self, time: Duration) -> io::Result<Turn> {
+        let ends = (self.clock)().monotonic.saturating_add(time);
+        self.call_ends = Some(ends);
+        let mut sum = Turn::default();
+        let result = loop {
+            match self.poll(Some(Duration::ZERO)) {
+                Ok(turn) => sum.add(&turn),
+                Err(error) => break Err(error),
+            }
+            if !sum.more || (self.clock)().monotonic >= ends {
+                break Ok(sum);
+            }
+        };
+        self.call_ends = None;
+        result
     }
 
     /// Polls until the server is closed; see [`Io::close`].
@@ -236,12 +284,18 @@ impl<N: Net> Server<N> {
         Ok(())
     }
 
-    /// Writes what the host queued outside of `poll`, without waiting for the next turn.
-    pub fn flush(&mut self) {
+    /// Writes what the host queued outside of `poll`, without waiting for the next turn: as much as
+    /// a turn would, so that of a broadcast to many a part may be left. `more` tells.
+    pub fn flush(&mut self) -> Turn {
         self.read_clock();
         self.watch_sent();
+        let before = self.reactor.counters.writes;
+        self.limit_time();
         self.drain_outputs();
         self.flush_turn();
+        self.arm();
+        let writes = self.reactor.counters.writes - before;
+        Turn { more: self.has_more(), writes, ..Turn::default() }
     }
 
     /// When `poll` has something to do next, counted on the server's clock from when it was made;
@@ -261,6 +315,26 @@ impl<N: Net> Server<N> {
         [closing, sweep, timers, reactor].into_iter().flatten().min()
     }
 
+    /// How long a host may wait for the server's descriptor before it polls: from now until
+    /// [`Server::next_deadline`], zero if that has passed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use throng::Server;
+    ///
+    /// let server = Server::builder().bind("127.0.0.1:0")?;
+    /// server.io().after(Duration::from_secs(1), |_| {});
+    /// let timeout = server.next_timeout();
+    /// assert!(timeout.is_some_and(|timeout| timeout <= Duration::from_millis(1_001)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn next_timeout(&self) -> Option<Duration> {
+        self.next_deadline().map(|at| match at {
+            Duration::ZERO => at,
+            at => at.saturating_sub((self.clock)().monotonic),
+        })
+    }
+
     fn assemble(
         net: N,
         listeners: Vec<N::Listener>,
@@ -270,22 +344,19 @@ impl<N: Net> Server<N> {
         connections_max: usize,
     ) -> io::Result<Self> {
         let engine = crate::engineio::Engine::new(config.engine.clone(), connections_max);
-        let payload_bytes_max = config.engine.payload_bytes_max;
-        let websocket_limits = crate::websocket::Limits {
-            message_bytes_max: payload_bytes_max,
-            fragments_max: config.engine.fragments_max.max(1),
-        };
-        let now = clock();
+        let (websocket_limits, now) = (websocket_limits(&config), clock());
+        let timer_resolution = config.reactor.timer_resolution;
+        let body_bytes_max = config.http.body_bytes_max;
         let hub = Hub::new(
             engine,
             config.socket,
             &config.outgoing,
-            payload_bytes_max,
+            config.engine.payload_bytes_max,
             connections_max,
+            timer_resolution,
             entropy,
         );
         hub.state.borrow_mut().now = now;
-        let body_bytes_max = config.http.body_bytes_max;
         let buffer = vec![0; config.reactor.read_buffer_bytes.max(READ_BUFFER_BYTES_MIN)];
         let mut reactor = Reactor::new(
             net,
@@ -321,6 +392,10 @@ impl<N: Net> Server<N> {
             slow: BTreeSet::new(),
             next_sweep: Duration::ZERO,
             fans_out: HashSet::new(),
+            sources: Sources::default(),
+            turn_ends: None,
+            call_ends: None,
+            arms: timer_resolution < Duration::from_millis(1),
             limits: config.outgoing,
             budget: config.budget.at_least_one(),
             body_bytes_max,
@@ -331,128 +406,12 @@ impl<N: Net> Server<N> {
             closing: Closing::Open,
         })
     }
+}
 
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let until = self.next_deadline().map(|at| match at {
-            Duration::ZERO => Duration::ZERO,
-            at => at.saturating_sub((self.clock)().monotonic),
-        });
-        let timeout = match (timeout, until) {
-            (Some(timeout), Some(until)) => Some(timeout.min(until)),
-            (timeout, until) => timeout.or(until),
-        };
-        self.reactor.wait(timeout)
-    }
-
-    fn begin_turn(&mut self) {
-        self.read_clock();
-        self.watch_sent();
-        self.turn = Turn { writes: self.reactor.counters.writes, ..Turn::default() };
-        self.turn_deliveries = 0;
-        self.turn_decoded = 0;
-        self.hub.state.borrow_mut().outboxes.begin_tick();
-    }
-
-    /// The host may have been away since the last turn: what is counted from now must not be
-    /// counted from then.
-    fn read_clock(&mut self) {
-        let now = (self.clock)();
-        if now.wall.as_secs() != self.now.wall.as_secs() || self.reactor.date.is_empty() {
-            self.reactor.set_date(UNIX_EPOCH + now.wall);
-        }
-        self.now = now;
-        self.hub.state.borrow_mut().now = now;
-    }
-
-    fn run_mailbox(&mut self) {
-        let batch = self.mailbox.begin();
-        if batch == 0 {
-            return;
-        }
-        for _ in 0..batch {
-            let Some(job) = self.mailbox.next() else { break };
-            self.hub.state.borrow_mut().outboxes.begin_tick();
-            self.hub.run_unbound(|| job(Io::new(&self.hub)));
-        }
-        self.drain_outputs();
-    }
-
-    fn accept(&mut self) {
-        if self.closing == Closing::Open {
-            self.reactor.accept(self.now.monotonic, self.budget.accepts_max);
-        }
-    }
-
-    fn expire(&mut self) {
-        while let Some((key, inbound)) = self.reactor.expire(self.now.monotonic) {
-            self.turn.deadlines += 1;
-            self.dispatch(key, inbound);
-        }
-        // After a long stall all of them are due at once: the others get their turn in between.
-        for _ in 0..self.budget.messages_total_max {
-            let due = self.hub.state.borrow_mut().timers.expire(self.now.monotonic);
-            let Some(timer) = due else { break };
-            self.turn.deadlines += 1;
-            self.handle_timer(timer);
-        }
-        self.sweep_slow();
-    }
-
-    fn handle_timer(&mut self, timer: Timer) {
-        if let Timer::Session(session) = timer {
-            self.session_timers[session.index()] = None;
-            let state = &mut *self.hub.state.borrow_mut();
-            state.engine.handle_deadline(self.now, session, &mut state.outboxes);
-        } else if let Timer::Greeting(connection) = timer {
-            self.greet(connection);
-        } else {
-            self.hub.handle_timer(timer);
-        }
-        self.drain_outputs();
-    }
-
-    fn reap(&mut self) {
-        self.reactor.reap();
-        if let Closing::Until(at) = self.closing {
-            if self.now.monotonic >= at {
-                for key in self.reactor.keys() {
-                    self.reactor.destroy(key);
-                }
-                self.reactor.reap();
-            }
-            if self.reactor.connections_len() == 0 {
-                self.closing = Closing::Closed;
-            }
-        }
-    }
-
-    fn finish_turn(&mut self) -> Turn {
-        self.turn.more = self.has_more();
-        self.turn.writes = self.reactor.counters.writes - self.turn.writes;
-        self.turn
-    }
-
-    /// Whether anything was queued since the last flush, or was left over by it.
-    fn has_queued(&self) -> bool {
-        let state = self.hub.state.borrow();
-        state.outboxes.has_listed()
-            || !state.commands.is_empty()
-            || state.engine.has_output()
-            || self.reactor.has_unflushed()
-    }
-
-    /// A closed server reads no more: what is still listed then has nobody it concerns.
-    fn has_more(&self) -> bool {
-        let state = self.hub.state.borrow();
-        let is_listed = self.reactor.ready_len() > 0
-            || !self.posts.is_empty()
-            || state.outboxes.has_listed()
-            || state.timers.next().is_some_and(|at| at <= self.now.monotonic);
-        match self.closing {
-            Closing::Open => is_listed || self.reactor.accepts(self.now.monotonic),
-            Closing::Until(_) => is_listed,
-            Closing::Closed => false,
-        }
+fn websocket_limits(config: &Config) -> crate::websocket::Limits {
+    crate::websocket::Limits {
+        message_bytes_max: config.engine.payload_bytes_max,
+        fragments_max: config.engine.fragments_max.max(1),
     }
 }
 

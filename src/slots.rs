@@ -165,12 +165,33 @@ pub(crate) type ConnectionKey = Key<ConnectionMark>;
 /// Names one Engine.IO session, and its Socket.IO client and outbox, which run parallel to it.
 pub(crate) type SessionKey = Key<SessionMark>;
 
+/// Names one source of the host's own that the reactor watches.
+pub(crate) type SourceKey = Key<SourceMark>;
+
+impl SourceKey {
+    /// What sets it apart from connections, whose indices are far smaller.
+    const BIT: u64 = 1 << 31;
+
+    /// The token that it is registered under.
+    pub(crate) const fn to_token(self) -> u64 {
+        self.to_bits() | Self::BIT
+    }
+
+    /// The key that is registered under a token, unless that is something else's.
+    pub(crate) const fn from_token(token: u64) -> Option<Self> {
+        if token & Self::BIT == 0 { None } else { Some(Self::from_bits(token & !Self::BIT)) }
+    }
+}
+
 /// The mark of [`ConnectionKey`].
 #[derive(Debug)]
 pub(crate) enum ConnectionMark {}
 /// The mark of [`SessionKey`].
 #[derive(Debug)]
 pub(crate) enum SessionMark {}
+/// The mark of [`SourceKey`].
+#[derive(Debug)]
+pub(crate) enum SourceMark {}
 
 /// Slab indices stay far below 2^32: every table here is bounded by the number of connections.
 #[expect(clippy::cast_possible_truncation, reason = "bounded by connections_max, a u32")]

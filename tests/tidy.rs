@@ -12,8 +12,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Small, without opinions; importable from everywhere but `http`, which stands alone.
-const GROUND: [&str; 8] =
-    ["slots", "message", "send_queue", "deadlines", "outbox", "config", "counters", "entropy"];
+const GROUND: [&str; 9] = [
+    "slots",
+    "source",
+    "message",
+    "send_queue",
+    "deadlines",
+    "outbox",
+    "config",
+    "counters",
+    "entropy",
+];
 
 /// Who may import whom, beside itself. The ground's own line is added in `may_import`.
 const LAYERS: &[(&str, bool, &[&str])] = &[

@@ -9,6 +9,7 @@
 //! On the wire it is `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1` and then `81 8c ..`.
 //! What a message means, and whose it is, is decided above.
 
+mod alarm;
 mod connection;
 mod input;
 mod listener;
@@ -41,6 +42,7 @@ pub(crate) struct Reactor<N: Net, O> {
     connections: Slots<Connection<N::Stream, O>>,
     connections_max: usize,
     events: Vec<Ready>,
+    foreign: Vec<Ready>,
     ready: VecDeque<ConnectionKey>,
     unflushed: Vec<ConnectionKey>,
     dead: Vec<ConnectionKey>,
@@ -120,6 +122,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             connections: Slots::with_capacity(connections_max),
             connections_max,
             events: Vec::new(),
+            foreign: Vec::new(),
             ready: VecDeque::with_capacity(connections_max),
             unflushed: Vec::with_capacity(connections_max),
             dead: Vec::with_capacity(connections_max),
@@ -182,21 +185,27 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         self.net.wait(&mut self.events, timeout)?;
         for index in 0..self.events.len() {
             let event = self.events[index];
-            if !self.listeners.handle_ready(event.token) {
-                self.handle_ready(event);
+            if !self.listeners.handle_ready(event.token) && !self.handle_ready(event) {
+                self.foreign.push(event);
             }
         }
         Ok(())
     }
 
-    /// A stale token, of a connection that is gone, finds nothing.
-    fn handle_ready(&mut self, event: Ready) {
+    /// A stale token, of a connection that is gone, finds nothing here.
+    fn handle_ready(&mut self, event: Ready) -> bool {
         let key = ConnectionKey::from_bits(event.token);
-        let Some(connection) = self.connections.get_mut(key.cast()) else { return };
+        let Some(connection) = self.connections.get_mut(key.cast()) else { return false };
         connection.ready.readable |= event.readable || event.closed;
         connection.ready.hung_up |= event.closed;
         connection.ready.writable |= event.writable;
         self.list_ready(key);
+        true
+    }
+
+    /// What became ready of which the reactor knows nothing, or nothing any more.
+    pub(crate) fn next_foreign(&mut self) -> Option<Ready> {
+        self.foreign.pop()
     }
 
     /// Puts a connection on the list of those to be read, resumed or written to.
@@ -265,6 +274,11 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let paused = self.listeners.deadline();
         self.deadlines.next().into_iter().chain(paused).min()
+    }
+
+    /// Whether [`Reactor::expire`] has something left.
+    pub(crate) fn is_due(&self, now: Duration) -> bool {
+        self.deadlines.next().is_some_and(|at| at <= now)
     }
 
     pub(crate) fn contains(&self, key: ConnectionKey) -> bool {

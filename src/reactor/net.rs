@@ -79,8 +79,11 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::task::Waker;
 use std::time::Duration;
+
+use crate::source::Interest;
 
 /// The network as the reactor sees it.
 ///
@@ -96,6 +99,15 @@ pub trait Net {
     /// Waits for readiness, at most for `timeout` (`None`: without bound; zero: not at all), and
     /// appends what became ready. Interruption by a signal is a wait that ends early.
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Says when the waits that follow are to end at the latest, on the server's clock: those of
+    /// [`Net::wait`], and those of a host that waits for the network in a loop of its own. It is
+    /// called before a wait that may sleep and, where
+    /// [`timer_resolution`](crate::config::ReactorConfig::timer_resolution) is below a millisecond,
+    /// at the end of each turn. A network that waits precisely enough by itself need do nothing.
+    fn arm(&mut self, at: Option<Duration>) {
+        let _ = at;
+    }
 
     /// Registers a listener under a token.
     fn listen(&mut self, listener: &mut Self::Listener, token: u64) -> io::Result<()>;
@@ -139,6 +151,31 @@ pub trait Net {
 
     /// Wakes [`Net::wait`] from any thread.
     fn waker(&self) -> Waker;
+
+    /// Registers something of the host's own under a token of the reactor's, edge-triggered; see
+    /// [`Server::watch`](crate::Server::watch). By default it is refused as
+    /// [`io::ErrorKind::Unsupported`].
+    fn watch(&mut self, source: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        let _ = (source, token, interest);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Changes what such a source is watched for, and has it tell anew.
+    fn rewatch(
+        &mut self,
+        source: BorrowedFd<'_>,
+        token: u64,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let _ = (source, token, interest);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Takes such a source off the registry.
+    fn unwatch(&mut self, source: BorrowedFd<'_>) -> io::Result<()> {
+        let _ = source;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A connection fresh off the backlog.

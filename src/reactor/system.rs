@@ -1,4 +1,5 @@
-//! [`Net`] on the operating system: mio's poll over TCP and Unix sockets.
+//! [`Net`] on the operating system: mio's poll over TCP and Unix sockets, and over whatever else
+//! the host has registered.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -9,11 +10,14 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, event::Source};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::alarm::{Alarm, monotonic};
 use super::net::{Accepted, Net, Ready};
 use crate::config::ReactorConfig;
+use crate::source;
 
 /// The [`Net`] of this machine: epoll, TCP and Unix sockets. A [`Server`](crate::Server) has it
 /// unless told otherwise.
@@ -29,6 +33,10 @@ pub struct SystemNet {
     poll: Poll,
     events: Events,
     waker: Arc<SystemWaker>,
+    /// Where timers are finer than what epoll waits in.
+    alarm: Option<Alarm>,
+    /// For how long a wait looks again before it sleeps.
+    spin: Duration,
     options: SocketOptions,
 }
 
@@ -80,12 +88,55 @@ impl SystemNet {
     pub(crate) fn new(config: &ReactorConfig) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(SystemWaker(mio::Waker::new(poll.registry(), WAKE_TOKEN)?));
+        let alarm = if config.timer_resolution < EPOLL_RESOLUTION {
+            Some(Alarm::new(poll.registry(), ALARM_TOKEN)?)
+        } else {
+            None
+        };
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             waker,
+            alarm,
+            spin: config.spin,
             options: SocketOptions::of(config),
         })
+    }
+
+    /// Looks again and again, for as long as a wait may before it sleeps; whether it saw something.
+    fn spin(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        let spin = timeout.map_or(self.spin, |timeout| timeout.min(self.spin));
+        let until = monotonic().saturating_add(spin);
+        loop {
+            self.look(Some(Duration::ZERO))?;
+            if !self.events.is_empty() {
+                return Ok(true);
+            }
+            if monotonic() >= until {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// A look that may sleep.
+    fn first_look(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        if timeout == Some(Duration::ZERO) {
+            return self.look(timeout);
+        }
+        if !self.spin.is_zero() && self.spin(timeout)? {
+            return Ok(());
+        }
+        if self.alarm.as_ref().is_some_and(Alarm::is_ahead) {
+            return self.look(None);
+        }
+        self.look(timeout.map(|timeout| timeout.saturating_sub(self.spin)))
+    }
+
+    fn look(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            result => result,
+        }
     }
 }
 
@@ -163,19 +214,57 @@ impl Net for SystemNet {
     type Stream = SystemStream;
 
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            result => result?,
-        }
-        ready.extend(self.events.iter().filter(|event| event.token() != WAKE_TOKEN).map(|event| {
-            Ready {
-                token: event.token().0 as u64,
-                readable: event.is_readable(),
-                writable: event.is_writable(),
-                closed: event.is_read_closed() || event.is_error(),
+        self.first_look(timeout)?;
+        // Who waits for our descriptor and is told of edges only would never hear of what is left.
+        for _ in 0..LOOKS_MAX {
+            let mut seen = 0;
+            for event in &self.events {
+                seen += 1;
+                if !is_own(event.token()) {
+                    ready.push(Ready {
+                        token: event.token().0 as u64,
+                        readable: event.is_readable(),
+                        writable: event.is_writable(),
+                        closed: event.is_read_closed() || event.is_error(),
+                    });
+                }
             }
-        }));
+            if seen < EVENTS_MAX {
+                break;
+            }
+            self.look(Some(Duration::ZERO))?;
+        }
         Ok(())
+    }
+
+    fn arm(&mut self, at: Option<Duration>) {
+        if let Some(alarm) = &mut self.alarm {
+            alarm.set(at);
+        }
+    }
+
+    fn watch(
+        &mut self,
+        source: BorrowedFd<'_>,
+        token: u64,
+        interest: source::Interest,
+    ) -> io::Result<()> {
+        let mut source = SourceFd(&source.as_raw_fd());
+        self.poll.registry().register(&mut source, to_token(token), mio_interest(interest))
+    }
+
+    fn rewatch(
+        &mut self,
+        source: BorrowedFd<'_>,
+        token: u64,
+        interest: source::Interest,
+    ) -> io::Result<()> {
+        let mut source = SourceFd(&source.as_raw_fd());
+        self.poll.registry().reregister(&mut source, to_token(token), mio_interest(interest))
+    }
+
+    fn unwatch(&mut self, source: BorrowedFd<'_>) -> io::Result<()> {
+        self.poll.registry().deregister(&mut SourceFd(&source.as_raw_fd()))
     }
 
     fn listen(&mut self, listener: &mut SystemListener, token: u64) -> io::Result<()> {
@@ -271,10 +360,27 @@ fn to_token(token: u64) -> Token {
     Token(usize::try_from(token).unwrap_or(usize::MAX))
 }
 
+fn is_own(token: Token) -> bool {
+    token == WAKE_TOKEN || token == ALARM_TOKEN
+}
+
+fn mio_interest(interest: source::Interest) -> Interest {
+    match (interest.is_readable(), interest.is_writable()) {
+        (true, true) => Interest::READABLE | Interest::WRITABLE,
+        (_, true) => Interest::WRITABLE,
+        _ => Interest::READABLE,
+    }
+}
+
 /// Whether an accepted socket has the options of its listener: a call less for each connection.
 const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 const WAKE_TOKEN: Token = Token(usize::MAX);
+const ALARM_TOKEN: Token = Token(usize::MAX >> 1);
+/// What epoll's time-out is counted in.
+const EPOLL_RESOLUTION: Duration = Duration::from_millis(1);
 const EVENTS_MAX: usize = 1_024;
+/// Beyond which readiness is left for the next wait, which finds it there.
+const LOOKS_MAX: usize = 1_024;
 
 #[cfg(test)]
 mod tests {

@@ -31,7 +31,10 @@ impl<N: Net> Server<N> {
     }
 
     fn flush_lane(&mut self, lane: Lane, connections_max: usize) {
-        for _ in 0..connections_max {
+        for flushed in 0..connections_max {
+            if flushed > 0 && self.is_out_of_time() {
+                return;
+            }
             let next = self.hub.state.borrow_mut().outboxes.next_listed(lane);
             match next {
                 Some((session, Sink::WebSocket(connection, form))) => {
@@ -90,6 +93,9 @@ impl<N: Net> Server<N> {
             let flushed = self.reactor.flush(now, key, std::iter::empty(), Form::WebSocket);
             if flushed.blocked && matches!(self.reactor.owner(key), Owner::Endpoint(_)) {
                 self.reactor.watch_stall(now, key);
+            }
+            if self.is_out_of_time() {
+                return;
             }
         }
     }

@@ -79,6 +79,7 @@ impl<N: Net> Server<N> {
             }
             Command::Admit(connection, headers) => self.handle_admitted(connection, &headers),
             Command::Refuse(connection, message) => self.handle_not_admitted(connection, message),
+            Command::Unwatch(source) => drop(self.end_watch(source)),
             Command::Close => self.begin_close(),
         }
     }

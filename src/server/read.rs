@@ -265,11 +265,13 @@ impl<N: Net> Server<N> {
             && self.fans_out.contains(&session)
     }
 
+    /// Whether nothing more is dispatched in this turn. However little time it has, something is.
     fn is_over_budget(&self) -> bool {
         self.turn_decoded >= self.budget.messages_total_max
             || self.turn_deliveries >= self.budget.deliveries_max
             || self.closing == Closing::Closed
             || self.is_full()
+            || (self.turn_decoded > 0 && self.is_out_of_time())
     }
 }
 

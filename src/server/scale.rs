@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Hub, Timer};
 use crate::config::{Config, EngineConfig, HandshakeRetention};
 use crate::deadlines::{DeadlineId, Now};
 use crate::engineio::{Engine, Incoming, Output, RawPacket};
@@ -15,7 +14,7 @@ use crate::http::Request;
 use crate::message::Form;
 use crate::outbox::Lane;
 use crate::slots::{ConnectionKey, Key, SessionKey};
-use crate::socketio::Opening;
+use crate::socketio::{Hub, Opening, Timer};
 
 /// The machines, and what the conductor keeps of each session.
 struct Machines {
@@ -51,7 +50,15 @@ impl Machines {
         let entropy = Box::new(SeededEntropy::new(1));
         let bytes_max = config.engine.payload_bytes_max;
         Self {
-            hub: Hub::new(engine, config.socket, &config.outgoing, bytes_max, sessions, entropy),
+            hub: Hub::new(
+                engine,
+                config.socket,
+                &config.outgoing,
+                bytes_max,
+                sessions,
+                config.reactor.timer_resolution,
+                entropy,
+            ),
             engine_config: config.engine,
             clients: Vec::with_capacity(sessions),
             now: Duration::ZERO,

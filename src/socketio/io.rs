@@ -20,6 +20,7 @@ use super::{Command, Hub, NamespaceDecision, ParkedKey, PatternError, dynamic};
 use crate::counters::SocketCounters;
 use crate::deadlines::Now;
 use crate::engineio::EngineCounters;
+use crate::source::SourceId;
 
 /// The server, as code within it sees it: `Copy`, valid while the call lasts.
 ///
@@ -202,12 +203,14 @@ impl<'a> Io<'a> {
     }
 
     /// Runs a closure once, from `poll`, when `delay` has passed since [`Io::now`]: never early,
-    /// and about a millisecond late at most where the host polls in time. `Duration::MAX` is never.
+    /// and late by at most [`timer_resolution`](crate::config::ReactorConfig::timer_resolution), a
+    /// millisecond by default, where the host polls in time. `Duration::MAX` is never.
     pub fn after(self, delay: Duration, run: impl FnOnce(Io<'_>) + 'static) -> TimerId {
         self.hub.after(delay, Box::new(run))
     }
 
-    /// Runs a closure in every period, at least a millisecond long; those missed are skipped.
+    /// Runs a closure in every period; those missed are skipped. The shortest is
+    /// [`timer_resolution`](crate::config::ReactorConfig::timer_resolution), a millisecond.
     pub fn every(self, period: Duration, run: impl Fn(Io<'_>) + 'static) -> TimerId {
         self.hub.every(period, Rc::new(run))
     }
@@ -215,6 +218,13 @@ impl<'a> Io<'a> {
     /// Cancels a timer; `false` if it has run or been cancelled before.
     pub fn cancel(self, timer: TimerId) -> bool {
         self.hub.cancel(timer)
+    }
+
+    /// Watches a source of the host's own no longer, and drops it when the handler that calls this
+    /// has returned; see [`Server::watch`](crate::Server::watch). It isn't told of again. Of one
+    /// that is gone already, this does nothing.
+    pub fn unwatch(self, source: SourceId) {
+        self.hub.state.borrow_mut().commands.push_back(Command::Unwatch(source.0));
     }
 
     /// Closes the server when the handler that calls this has returned. What was queued is sent;

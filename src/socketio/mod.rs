@@ -57,6 +57,7 @@ mod v2;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::time::Duration;
 
 pub use ack::{Ack, AckError};
 pub use adapter::{AdapterError, Emitted};
@@ -114,7 +115,7 @@ use crate::entropy::Entropy;
 use crate::http::Response;
 use crate::outbox::Outboxes;
 use crate::send_queue::Chunk;
-use crate::slots::{ConnectionKey, SessionKey};
+use crate::slots::{ConnectionKey, SessionKey, SourceKey};
 
 /// The state of one server, and the way into it for views and owned answers.
 pub(crate) struct Hub {
@@ -179,6 +180,8 @@ pub(crate) enum Command {
     Admit(ConnectionKey, Vec<(String, String)>),
     /// Refuse it.
     Refuse(ConnectionKey, Option<String>),
+    /// Watch a source of the host's own no longer.
+    Unwatch(SourceKey),
     /// Close the server.
     Close,
 }
@@ -192,6 +195,7 @@ impl Hub {
         limits: &OutgoingLimits,
         payload_bytes_max: usize,
         sessions_max: usize,
+        timer_resolution: Duration,
         entropy: Box<dyn Entropy>,
     ) -> Rc<Self> {
         let effects = Effects::default();
@@ -205,7 +209,10 @@ impl Hub {
                 engine,
                 outboxes: Outboxes::with_capacity(sessions_max),
                 // A client that has opened has two: its session's, and the one to join by.
-                timers: Deadlines::with_capacity(sessions_max.saturating_mul(2)),
+                timers: Deadlines::with_resolution(
+                    sessions_max.saturating_mul(2),
+                    timer_resolution,
+                ),
                 entropy,
                 now: Now::default(),
                 commands: VecDeque::new(),

@@ -375,6 +375,22 @@ impl<'a> Namespace<'a> {
         (entry.namespace == self.id && entry.state.may_join()).then(|| Socket::new(self.hub, key))
     }
 
+    /// The connected sockets, those of this server, in no order that means something.
+    ///
+    /// ```
+    /// # use throng::Server;
+    /// # let server = Server::builder().bind("127.0.0.1:0")?;
+    /// for socket in server.of("/").sockets() {
+    ///     socket.emit("your rooms", &socket.rooms());
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn sockets(self) -> Vec<Socket<'a>> {
+        let state = self.hub.state.borrow();
+        let members = state.namespaces.get(self.id).members.iter();
+        members.map(|member| Socket::new(self.hub, member.socket)).collect()
+    }
+
     /// How many sockets are connected.
     pub fn sockets_len(self) -> usize {
         self.hub.state.borrow().namespaces.get(self.id).members.len()

@@ -80,7 +80,8 @@ impl Hub {
 
     pub(super) fn every(&self, period: Duration, run: Rc<dyn Fn(Io<'_>)>) -> TimerId {
         let state = &mut *self.state.borrow_mut();
-        let period = period.max(PERIOD_MIN);
+        // A shorter one would only fire late.
+        let period = period.max(state.timers.resolution());
         let due = state.now.monotonic.saturating_add(period);
         let timer = HostTimer { deadline: None, run: Run::Every { period, due, run } };
         let key = state.host_timers.0.insert(timer);
@@ -166,6 +167,3 @@ impl fmt::Debug for HostTimer {
         })
     }
 }
-
-/// The wheel's resolution; a shorter period would only fire late.
-const PERIOD_MIN: Duration = Duration::from_millis(1);
