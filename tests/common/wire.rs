@@ -1,7 +1,7 @@
 //! One TCP connection, blocking, with a time limit on every read.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::{Response, Running, SILENCE, SOON};
@@ -14,7 +14,11 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn connect(server: &Running) -> Self {
-        let stream = TcpStream::connect(server.address).unwrap();
+        Self::connect_to(server.address)
+    }
+
+    pub(crate) fn connect_to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
