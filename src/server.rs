@@ -128,6 +128,8 @@ pub struct Server<N: Net = SystemNet> {
 pub struct Turn {
     /// Work is left that a budget cut off: poll again without waiting.
     pub more: bool,
+    /// How many events wait for [`Server::next_event`].
+    pub events: usize,
     /// Closures of other threads that were run.
     pub jobs: usize,
     /// Sources of the host's own that were told.
@@ -268,7 +270,8 @@ impl<N: Net> Server<N> {
                 Ok(turn) => sum.add(&turn),
                 Err(error) => break Err(error),
             }
-            if !sum.more || (self.clock)().monotonic >= ends {
+            // What is read next waits for the host where too many events do.
+            if !sum.more || self.is_full() || (self.clock)().monotonic >= ends {
                 break Ok(sum);
             }
         };
@@ -300,9 +303,9 @@ impl<N: Net> Server<N> {
 
     /// When `poll` has something to do next, counted on the server's clock from when it was made;
     /// `None` if only when something comes in. Polling earlier does no harm; later, heartbeats and
-    /// timers are late. Zero says at once.
+    /// timers are late. Zero says at once: work is left, or events wait to be pulled.
     pub fn next_deadline(&self) -> Option<Duration> {
-        if self.has_more() {
+        if self.has_more() || !self.hub.pulled.is_empty() {
             return Some(Duration::ZERO);
         }
         let closing = match self.closing {
@@ -357,7 +360,7 @@ impl<N: Net> Server<N> {
             entropy,
         );
         hub.state.borrow_mut().now = now;
-        let buffer = vec![0; config.reactor.read_buffer_bytes.max(READ_BUFFER_BYTES_MIN)];
+        let buffer_bytes = config.reactor.read_buffer_bytes.max(READ_BUFFER_BYTES_MIN);
         let mut reactor = Reactor::new(
             net,
             config.reactor,
@@ -366,9 +369,7 @@ impl<N: Net> Server<N> {
             connections_max,
             config.outgoing.stall_time_max,
         );
-        for listener in listeners {
-            reactor.listen(listener)?;
-        }
+        listeners.into_iter().try_for_each(|listener| reactor.listen(listener))?;
         Ok(Self {
             reactor,
             hub,
@@ -386,7 +387,7 @@ impl<N: Net> Server<N> {
             mailbox: Mailbox::new(),
             clock,
             now,
-            buffer,
+            buffer: vec![0; buffer_bytes],
             posts: VecDeque::new(),
             session_timers: Vec::with_capacity(connections_max),
             slow: BTreeSet::new(),

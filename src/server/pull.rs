@@ -46,12 +46,22 @@ impl<N: Net> Server<N> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn next_event(&mut self) -> Option<Event> {
-        let event = self.hub.pulled.pop()?;
-        if matches!(event, Event::Connecting { .. }) {
-            // Deciding about it runs what comes after, at this moment and not at that of the turn.
-            self.begin_host_tick();
+        loop {
+            let mut event = self.hub.pulled.pop()?;
+            match &mut event {
+                // Deciding about it runs what comes after, at this moment and not at that of the
+                // turn.
+                Event::Connecting { .. } => self.begin_host_tick(),
+                // What it has become by now; one that was taken off in between is told of no more.
+                Event::Source { readiness, source, .. } => match self.sources.take_pending(*source)
+                {
+                    Some(pending) => *readiness = pending,
+                    None => continue,
+                },
+                _ => {}
+            }
+            return Some(event);
         }
-        Some(event)
     }
 
     /// The view of a socket that was named by an [`Event`] or by

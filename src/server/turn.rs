@@ -17,7 +17,8 @@ impl<N: Net> Server<N> {
             self.reactor.net_mut().arm(None);
             return self.reactor.wait(None);
         }
-        if timeout == Some(Duration::ZERO) || deadline == Some(Duration::ZERO) {
+        let is_at_once = |time| time == Some(Duration::ZERO);
+        if is_at_once(timeout) || is_at_once(deadline) {
             return self.reactor.wait(Some(Duration::ZERO));
         }
         let now = (self.clock)().monotonic;
@@ -147,6 +148,7 @@ impl<N: Net> Server<N> {
 
     pub(super) fn finish_turn(&mut self) -> Turn {
         self.turn.more = self.has_more();
+        self.turn.events = self.hub.pulled.len();
         self.turn.writes = self.reactor.counters.writes - self.turn.writes;
         self.turn.accepted = self.reactor.counters.accepted - self.turn.accepted;
         self.arm();
@@ -190,9 +192,10 @@ impl<N: Net> Server<N> {
 }
 
 impl Turn {
-    /// Sums up what several turns did; whether work is left is told by the last.
+    /// Sums up what several turns did; what is left is told by the last.
     pub(super) fn add(&mut self, turn: &Self) {
         self.more = turn.more;
+        self.events = turn.events;
         self.jobs += turn.jobs;
         self.sources += turn.sources;
         self.accepted += turn.accepted;

@@ -18,6 +18,7 @@ use super::payload::{Args, ArgsError, IntoArgs, OwnedArgs};
 use super::rooms::SocketKey;
 use super::socket_id::SocketId;
 use crate::engineio::DisconnectReason;
+use crate::source::{Readiness, SourceId};
 
 /// Names a socket between calls: small, `Copy`, and good as the key of a map.
 ///
@@ -161,6 +162,17 @@ pub enum Event {
     },
     /// After [`Event::HighWater`] little waits any longer, or nothing.
     LowWater(SocketRef),
+    /// A source of the host's own has become ready; see
+    /// [`Server::register`](crate::Server::register).
+    #[non_exhaustive]
+    Source {
+        /// The host's word for it.
+        token: u64,
+        /// What it has become since it was told of last.
+        readiness: Readiness,
+        /// The server's name for it.
+        source: SourceId,
+    },
 }
 
 /// An event of a client: its name and arguments, and what answers it.
@@ -203,6 +215,7 @@ impl Event {
             | Self::Message(MessageEvent { socket, .. })
             | Self::Disconnected { socket, .. }
             | Self::Answer { socket, .. } => Some(*socket),
+            Self::Source { .. } => None,
         }
     }
 

@@ -18,6 +18,7 @@ use super::socket::Socket;
 use super::{Hub, State};
 use crate::config::SocketConfig;
 use crate::engineio::DisconnectReason;
+use crate::source::{Readiness, SourceId};
 
 /// What has happened and not been pulled. Within cells of its own, since things happen while the
 /// state is borrowed.
@@ -54,6 +55,10 @@ impl Pulled {
         self.events.borrow().len()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.borrow().is_empty()
+    }
+
     pub(crate) fn push(&self, event: Event) {
         self.bytes.set(self.bytes.get().saturating_add(event.bytes()));
         self.events.borrow_mut().push_back(event);
@@ -79,6 +84,11 @@ impl Pulled {
 }
 
 impl Hub {
+    /// Tells that a source of the host's own is ready, of which the sources themselves know more.
+    pub(crate) fn pull_source(&self, source: SourceId, token: u64) {
+        self.pulled.push(Event::Source { token, readiness: Readiness::default(), source });
+    }
+
     /// Tells an event of a client as a value; its handlers, if there are any, come after it and
     /// share its acknowledgement.
     pub(super) fn pull_message(

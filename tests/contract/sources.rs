@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
+use throng::Event;
 use throng::source::{Interest, Readiness};
 
 use super::host::{Client, bind, settle};
@@ -126,4 +127,45 @@ fn what_epoll_does_not_take_is_an_error() {
     let denied = server.watch(file, Interest::READABLE, |_, _, _| {});
     assert_eq!(denied.unwrap_err().kind(), ErrorKind::PermissionDenied);
     assert_eq!(server.poll(Some(Duration::ZERO)).unwrap().sources, 0);
+}
+
+/// The next event of a source, by its word.
+fn pull(server: &mut throng::Server) -> Option<(u64, Readiness)> {
+    match server.next_event()? {
+        Event::Source { token, readiness, .. } => Some((token, readiness)),
+        event => panic!("{event:?}"),
+    }
+}
+
+#[test]
+fn one_that_stays_the_hosts_is_pulled_under_the_hosts_word() {
+    let mut server = bind(|_| {});
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let other = eventfd(1, EventfdFlags::NONBLOCK).unwrap();
+    let stream = server.register(&theirs, 7, Interest::READABLE).unwrap();
+    let fired = server.register(&other, 8, Interest::READABLE).unwrap();
+    let readable = Readiness { readable: true, ..Readiness::default() };
+    assert_eq!(server.poll(None).unwrap().events, 1);
+    assert_eq!(pull(&mut server), Some((8, readable)));
+    assert_eq!(pull(&mut server), None);
+    ours.write_all(b"one").unwrap();
+    // What waits to be pulled waits for nobody, and becomes no second event.
+    assert_eq!(server.poll(None).unwrap().events, 1);
+    assert_eq!(server.next_deadline(), Some(Duration::ZERO));
+    drop(ours);
+    assert_eq!(server.poll(None).unwrap().events, 1);
+    assert_eq!(pull(&mut server), Some((7, Readiness { closed: true, ..readable })));
+    assert_eq!(pull(&mut server), None);
+    // A change of interest tells anew.
+    server.reregister(&other, fired, Interest::BOTH).unwrap();
+    settle(&mut server);
+    assert_eq!(pull(&mut server), Some((8, Readiness { writable: true, ..readable })));
+    server.deregister(&theirs, stream).unwrap();
+    server.reregister(&other, fired, Interest::BOTH).unwrap();
+    settle(&mut server);
+    server.deregister(&other, fired).unwrap();
+    assert_eq!(pull(&mut server), None);
+    let missing = server.deregister(&other, fired).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    assert!(!server.unwatch(stream));
 }
