@@ -1,4 +1,4 @@
-//! The server inside a loop of three phases, as libuv, GLib and libev have them: prepare, wait,
+//! The server inside a loop of three phases, as libuv and libev have them: prepare, wait,
 //! check. Beside it a UDP socket of the host's whose datagrams go to everybody.
 //!
 //!     cargo run --example prepare_check [ADDRESS [SECONDS]]

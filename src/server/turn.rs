@@ -33,8 +33,8 @@ impl<N: Net> Server<N> {
         self.read_clock();
         self.watch_sent();
         let counters = &self.reactor.counters;
-        let (writes, accepted) = (counters.writes - flushed, counters.accepted);
-        self.turn = Turn { writes, accepted, ..Turn::default() };
+        let (accepted, writes) = (counters.accepted, counters.writes - flushed);
+        self.turn = Turn { accepted, writes, ..Turn::default() };
         self.turn_deliveries = 0;
         self.turn_decoded = 0;
         self.limit_time();

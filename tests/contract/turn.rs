@@ -118,7 +118,7 @@ fn to_poll_before_the_deadline_does_nothing_and_at_the_deadline_all() {
     while world.server.next_deadline().unwrap() <= ping_at {
         let next = world.server.next_deadline().unwrap();
         assert!(next > world.now.get());
-        world.now.set(next - Duration::from_nanos(1));
+        world.now.set(next.saturating_sub(Duration::from_nanos(1)));
         assert_eq!(world.poll(), Turn::default());
         world.now.set(next);
         world.poll();
