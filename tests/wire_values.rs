@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Running, WebSocket, handshake_polling, log, serve_by};
+use common::{Running, WebSocket, handshake_polling, log, serve_by, serve_with};
 use throng::{Event, Server, SocketRef};
 
 /// A world that is in no cell: what each client has added up.
@@ -133,4 +133,39 @@ fn a_host_that_pulls_nothing_is_sent_no_more_than_may_wait_and_misses_nothing() 
     assert!(events <= 100, "{events} were taken in");
     pulls.store(true, Ordering::Release);
     assert_eq!(told.next(), "all");
+}
+
+#[test]
+fn a_consumer_that_does_not_read_is_high_water_until_it_does() {
+    const HIGH: usize = 64 * 1_024;
+    let (tell, told) = log();
+    let server = serve_with(
+        |config| {
+            config.outgoing.high_water_bytes = Some(HIGH);
+            config.reactor.send_buffer_bytes = Some(16 * 1_024);
+        },
+        move |server| {
+            let tell_low = tell.clone();
+            server
+                .of("/")
+                .on_high_water(move |socket, bytes| {
+                    assert_eq!(bytes, socket.queued_bytes());
+                    tell.send("high".to_owned()).unwrap();
+                })
+                .on_low_water(move |_| tell_low.send("low".to_owned()).unwrap());
+        },
+    );
+    let mut socket = WebSocket::joined(&server);
+    let mut sent = 0;
+    while told.so_far().is_empty() {
+        server.ask(|io| io.emit("e", &"a".repeat(50_000)));
+        sent += 1;
+        assert!(sent < 300, "nobody tells");
+    }
+    assert!(server.ask(|io| io.queued_bytes()) > HIGH);
+    for _ in 0..sent {
+        assert_eq!(socket.text().len(), 50_000 + "42[\"e\",\"\"]".len());
+    }
+    assert_eq!(told.next(), "low");
+    assert_eq!(server.ask(|io| io.queued_bytes()), 0);
 }

@@ -154,14 +154,14 @@ impl<N: Net> Server<N> {
             }
             Ok(Route::Poll(session)) => {
                 self.reactor.set_owner(key, Owner::Poll(session));
-                let is_watched = {
+                let (is_watched, websocket) = {
                     let state = &mut *self.hub.state.borrow_mut();
                     let outboxes = &mut state.outboxes;
                     state.engine.handle_poll(self.now, session, key, &request, outboxes);
-                    state.outboxes.is_slow(session)
+                    (state.outboxes.is_slow(session), state.engine.websocket(session))
                 };
                 if is_watched {
-                    self.note_progress(session, None, 0);
+                    self.note_progress(session, websocket, 0);
                 }
                 if self.asks_about_headers() {
                     self.keep_asking(key, Rc::new(request), false);
