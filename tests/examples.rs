@@ -1,0 +1,173 @@
+//! The examples as processes: each is run as its head says, talked to by a raw client, and held to
+//! what it prints.
+//!
+//! ```text
+//! $ tick 127.0.0.1:0 2
+//! listening on http://127.0.0.1:41235
+//! ```
+
+mod common;
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use common::{SOON, WebSocket, Wire, upgrade_head};
+
+/// An example that runs; it is ended with the test, if it doesn't end before.
+struct Example {
+    process: Child,
+    lines: Receiver<String>,
+    address: SocketAddr,
+}
+
+impl Example {
+    /// Runs one for so many seconds at most, on a port of its own.
+    fn run(name: &str, seconds: u32) -> Self {
+        let path = directory().join(name);
+        let mut process = Command::new(&path)
+            .args(["127.0.0.1:0", &seconds.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", path.display()));
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (tell, lines) = channel();
+        std::thread::spawn(move || {
+            let told = output.lines().map_while(Result::ok);
+            told.take_while(|line| tell.send(line.clone()).is_ok()).for_each(drop);
+        });
+        let mut example = Self { process, lines, address: ([0; 4], 0).into() };
+        let line = example.line();
+        let address = line.strip_prefix("listening on http://").expect("where it listens");
+        example.address = address.parse().unwrap();
+        example
+    }
+
+    /// The next line it prints.
+    fn line(&self) -> String {
+        self.lines.recv_timeout(SOON).expect("it prints something")
+    }
+
+    /// The next line with this in it.
+    fn line_with(&self, part: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// A client on a WebSocket that has joined `/`, and its id.
+    fn join(&self) -> (WebSocket, String) {
+        let mut wire = Wire::connect_to(self.address);
+        wire.send(upgrade_head("/socket.io/?EIO=4&transport=websocket", ""));
+        let mut socket = WebSocket::upgraded(wire);
+        assert!(socket.text().starts_with("0{\"sid\":\""));
+        let id = socket.join("/");
+        (socket, id)
+    }
+
+    /// It ends by itself, in good order.
+    fn end(mut self) {
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Where cargo puts examples: beside the directory of this test.
+fn directory() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().join("examples")
+}
+
+/// The next event of this name; its arguments.
+fn event<T: serde::de::DeserializeOwned>(socket: &mut WebSocket, name: &str) -> T {
+    let prefix = format!("42[\"{name}\",");
+    loop {
+        let text = socket.text();
+        if let Some(rest) = text.strip_prefix(&prefix) {
+            return serde_json::from_str(&format!("[{rest}")).unwrap();
+        }
+    }
+}
+
+/// Who is where at a tick.
+type State = (f64, Vec<(String, f64, f64)>);
+
+#[test]
+fn tick() {
+    let example = Example::run("tick", 3);
+    let (mut alice, id) = example.join();
+    let (mut bob, _) = example.join();
+    let (still, players): State = event(&mut alice, "state");
+    assert!(players.iter().all(|(_, x, y)| (*x, *y) == (0.0, 0.0)), "{players:?}");
+    alice.send("42[\"input\",1,-0.5]");
+    let position = |(tick, players): State| {
+        let found = players.into_iter().find(|(player, ..)| *player == id);
+        found.map(|(_, x, y)| (tick, x, y))
+    };
+    let mut moving = Vec::new();
+    while moving.len() < 8 {
+        let (tick, x, y) = position(event(&mut bob, "state")).expect("she plays");
+        assert!(tick > still - 4.0);
+        if x > 0.5 {
+            moving.push((tick, x, y));
+        }
+    }
+    // Between two ticks, too, she moves evenly.
+    for pair in moving.windows(2) {
+        let [(before, from_x, from_y), (after, to_x, to_y)] = pair else { panic!("two") };
+        let ticks = after - before;
+        assert!(ticks > 1.0, "{pair:?}");
+        assert!((to_x - from_x - ticks * 0.25).abs() < 1e-6, "{pair:?}");
+        assert!((to_y - from_y + ticks * 0.125).abs() < 1e-6, "{pair:?}");
+    }
+    let jitter = example.line_with("tick jitter of 60: p50 ");
+    assert!(jitter.contains(", p99 ") && jitter.contains(", max "), "{jitter}");
+    example.end();
+}
+
+#[test]
+fn market() {
+    type Book = (String, u32, Vec<(f64, u32)>);
+    let example = Example::run("market", 60);
+    let (mut slow, _) = example.join();
+    let (mut quick, _) = example.join();
+    let (symbol, first, book): Book = event(&mut slow, "book");
+    assert!("ABCD".contains(&symbol) && book.len() == 50);
+    // Who keeps up is read until the other is behind, and on until it has missed many.
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let numbers = std::iter::from_fn(|| Some(event::<Book>(&mut quick, "book").1));
+        numbers.take_while(|number| tell.send(*number).is_ok()).for_each(drop);
+    });
+    let behind = example.line_with(" is behind: ");
+    let behind_of = behind.split(' ').next().unwrap().to_owned();
+    let at_least = told.try_iter().last().unwrap_or(first) + 400;
+    while told.recv_timeout(SOON).unwrap() < at_least {}
+    // It gets what waited, then no more than the latest of each symbol, then what is new.
+    let mut latest: HashMap<String, u32> = HashMap::new();
+    let (mut last, mut widest) = (first, 0);
+    while last < at_least + 20 {
+        let (symbol, number, _): Book = event(&mut slow, "book");
+        let before = latest.insert(symbol, number);
+        assert!(before.is_none_or(|before| before < number), "an old book comes late");
+        widest = widest.max(number.saturating_sub(last));
+        last = last.max(number);
+    }
+    assert!(widest > 100, "it missed {widest} at a time, of {at_least}");
+    let caught_up = example.line_with(&format!("{behind_of} has caught up: "));
+    let mut counts = caught_up.split_whitespace().filter_map(|word| word.parse::<u32>().ok());
+    let (sent, of) = (counts.next().unwrap(), counts.next().unwrap());
+    assert!(sent <= 4 && of > 100, "{caught_up}");
+}
