@@ -80,6 +80,8 @@ pub(crate) struct Engine {
     /// A fast one will do: all ids in the index are random and ours. Peers can only look some up.
     hasher: DefaultHashBuilder,
     sessions_max: usize,
+    /// Sessions that open in a moment, whose clients have heard that they get in.
+    reserved: usize,
     path: Box<str>,
     /// The host's id for the session that is opened next.
     offered_sid: Option<Sid>,
@@ -106,6 +108,7 @@ impl Engine {
             index: HashTable::with_capacity(sessions_max),
             hasher: DefaultHashBuilder::default(),
             sessions_max,
+            reserved: 0,
             offered_sid: None,
         }
     }

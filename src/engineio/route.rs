@@ -71,6 +71,22 @@ impl Engine {
         }
     }
 
+    /// Whether there are as many sessions as there may be, those included that open in a moment.
+    /// What is admitted later is judged by this again.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() + self.reserved >= self.sessions_max
+    }
+
+    /// Keeps a place for a session whose client is told that it gets in before it opens.
+    pub(crate) fn reserve(&mut self) {
+        self.reserved += 1;
+    }
+
+    /// Gives such a place back: the session opens now, or never.
+    pub(crate) fn release(&mut self) {
+        self.reserved = self.reserved.saturating_sub(1);
+    }
+
     fn transport_of(&self, query: &Query<'_>) -> Result<Transport, Rejection> {
         let transports = self.config().transports;
         match query.transport.as_deref() {
@@ -136,7 +152,7 @@ impl Engine {
         if transport == Transport::Polling && is_upgrade {
             return Ok(Route::CloseAfterUpgrade);
         }
-        if self.len() >= self.sessions_max {
+        if self.is_full() {
             return Err(Rejection::TooManySessions);
         }
         let protocol = match query.protocol() {

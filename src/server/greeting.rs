@@ -38,13 +38,20 @@ impl<N: Net> Server<N> {
         self.reactor.set_owner(key, Owner::Greeting);
         self.greetings.insert(key, Greeting { request, form, sid });
         let at = self.now.monotonic.saturating_add(MOMENT);
-        self.hub.state.borrow_mut().timers.schedule(at, Timer::Greeting(key));
+        let state = &mut *self.hub.state.borrow_mut();
+        // After its 101 it can't be told any more that there are too many.
+        state.engine.reserve();
+        state.timers.schedule(at, Timer::Greeting(key));
     }
 
     /// The moment is over.
     pub(super) fn greet(&mut self, key: ConnectionKey) {
         if let Some(Greeting { request, form, sid }) = self.greetings.remove(&key) {
-            self.hub.state.borrow_mut().engine.offer_sid(sid);
+            {
+                let engine = &mut self.hub.state.borrow_mut().engine;
+                engine.release();
+                engine.offer_sid(sid);
+            }
             self.open_websocket(key, request, form);
         }
     }
@@ -56,7 +63,9 @@ impl<N: Net> Server<N> {
 
     /// The client has gone before.
     pub(super) fn forget_greeting(&mut self, key: ConnectionKey, lost: Lost) {
-        self.greetings.remove(&key);
+        if self.greetings.remove(&key).is_some() {
+            self.hub.state.borrow_mut().engine.release();
+        }
         if let Lost::Failure(failure) = lost {
             let code = failure.close_code();
             self.reactor.close_websocket(self.now.monotonic, key, Some(code), "");
@@ -68,6 +77,7 @@ impl<N: Net> Server<N> {
         let mut keys: Vec<_> = self.greetings.drain().map(|(key, _)| key).collect();
         keys.sort_unstable();
         for key in keys {
+            self.hub.state.borrow_mut().engine.release();
             self.reactor.set_owner(key, Owner::Nobody);
             self.reactor.close_websocket(self.now.monotonic, key, None, "");
         }

@@ -195,6 +195,10 @@ impl<N: Net> Server<N> {
     pub(super) fn handle_admitted(&mut self, key: ConnectionKey, headers: &[(String, String)]) {
         if let Some(pending) = self.admissions.remove(&key) {
             self.reactor.set_owner(key, Owner::Nobody);
+            // The host took its time, and others may have taken the last place.
+            if self.hub.state.borrow().engine.is_full() {
+                return self.reject(key, &pending.request, &Rejection::TooManySessions);
+            }
             self.open(key, pending, headers);
         }
     }

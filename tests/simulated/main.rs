@@ -2,6 +2,7 @@
 //! are. Each test is named after what once went wrong.
 
 mod adapters;
+mod admissions;
 mod backpressure;
 mod deferred;
 mod dynamic;
