@@ -99,7 +99,7 @@ impl Decision {
         if !std::mem::replace(&mut self.decided, true)
             && let Some(hub) = self.hub.upgrade()
         {
-            hub.state.borrow_mut().commands.push_back(command);
+            hub.command(command);
         }
     }
 }

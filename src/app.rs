@@ -208,8 +208,7 @@ impl Responder {
         if !std::mem::replace(&mut self.answered, true)
             && let Some(hub) = self.hub.upgrade()
         {
-            let command = Command::Respond(self.connection, response);
-            hub.state.borrow_mut().commands.push_back(command);
+            hub.command(Command::Respond(self.connection, response));
         }
     }
 }

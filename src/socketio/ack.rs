@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::{Rc, Weak};
 
-use super::Hub;
 use super::adapter::QuestionId;
 use super::packet::AckId;
 use super::parked::ParkedKey;
-use super::payload::{Args, IntoArgs};
+use super::payload::{Args, EncodeError, IntoArgs};
 use super::socket::Socket;
+use super::{Hub, State};
 use crate::deadlines::DeadlineId;
+use crate::message::Message;
 use crate::outbox::Lane;
 use crate::slots::SessionKey;
 
@@ -73,11 +74,24 @@ impl Ack {
         if self.sent.is_some_and(|sent| sent.replace(true)) {
             return;
         }
-        let Some(message) = hub.encoded(hub.format.encode_ack(&self.namespace, self.id, args))
-        else {
-            return;
-        };
-        hub.state.borrow_mut().outboxes.push(self.session, &message, Lane::Soon);
+        let encoded = hub.format.encode_ack(&self.namespace, self.id, args);
+        let session = self.session;
+        match hub.state.try_borrow_mut() {
+            Ok(mut state) => state.send_answer(session, encoded),
+            // An adapter has the state at this moment; see `Hub::is_lent`.
+            Err(_) => {
+                hub.effects.push(move |hub| hub.state.borrow_mut().send_answer(session, encoded));
+            }
+        }
+    }
+}
+
+impl State {
+    fn send_answer(&mut self, session: SessionKey, encoded: Result<Rc<Message>, EncodeError>) {
+        match encoded {
+            Ok(message) => drop(self.outboxes.push(session, &message, Lane::Soon)),
+            Err(_) => self.counters.encode_errors += 1,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::nesting::Aftermath;
 use super::parked::ParkedKey;
 use super::rooms::SocketKey;
 use super::socket::Socket;
-use super::sockets::SocketState;
+use super::sockets::{SocketEntry, SocketState};
 use super::{Hub, State};
 use crate::slots::SessionKey;
 
@@ -160,8 +160,12 @@ impl Hub {
 
 impl State {
     pub(super) fn session_of_connecting(&self, key: SocketKey) -> Option<SessionKey> {
-        let entry = self.sockets.get(key)?;
-        (entry.state == SocketState::Connecting).then_some(entry.session)
+        self.connecting(key).map(|entry| entry.session)
+    }
+
+    /// A socket on its way in.
+    pub(super) fn connecting(&self, key: SocketKey) -> Option<&SocketEntry> {
+        self.sockets.get(key).filter(|entry| entry.state == SocketState::Connecting)
     }
 }
 

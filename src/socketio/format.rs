@@ -13,7 +13,8 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::packet::{self, AckId, EventDraft, PacketKind};
-use super::parser::{JsonParser, MsgpackParser, Parser, custom};
+use super::parser::custom::{self, CustomParser};
+use super::parser::{JsonParser, MsgpackParser, Parser};
 use super::payload::{EncodeError, IntoArgs};
 use crate::message::Message;
 
@@ -26,20 +27,19 @@ pub(crate) enum Format {
     /// One binary message for each packet.
     Msgpack,
     /// Whatever a parser of the host's own makes of it.
-    Custom(Rc<dyn Parser>),
+    Custom(Rc<CustomParser>),
 }
 
 impl Format {
     /// The built-in parsers are known by their types, and not called.
     pub(crate) fn of(parser: Box<dyn Parser>) -> Self {
-        let parser: Rc<dyn Parser> = parser.into();
         let kind = (&*parser as &dyn Any).type_id();
         if kind == TypeId::of::<JsonParser>() {
             Self::Json
         } else if kind == TypeId::of::<MsgpackParser>() {
             Self::Msgpack
         } else {
-            Self::Custom(parser)
+            Self::Custom(Rc::new(CustomParser::new(parser)))
         }
     }
 
@@ -68,7 +68,7 @@ impl Format {
         match self {
             Self::Json => packet::encode_ack(namespace, id, args),
             Self::Msgpack => packet::encode_msgpack_ack(namespace, id, args),
-            Self::Custom(parser) => custom::encode_ack(&**parser, namespace, id, args),
+            Self::Custom(parser) => custom::encode_ack(parser, namespace, id, args),
         }
     }
 
@@ -117,9 +117,7 @@ impl Format {
         match self {
             Self::Json => packet::encode_control(kind, namespace, payload_json),
             Self::Msgpack => packet::encode_msgpack_control(kind, namespace, payload_json),
-            Self::Custom(parser) => {
-                custom::encode_control(&**parser, kind, namespace, payload_json)
-            }
+            Self::Custom(parser) => custom::encode_control(parser, kind, namespace, payload_json),
         }
     }
 }

@@ -12,8 +12,8 @@ use super::handler::guard;
 use super::packet::{
     AckId, DecodeError, Decoded, Packet, PacketKind, Reconstructor, decode, decode_msgpack,
 };
-use super::parser::custom::EventName;
-use super::parser::{IncomingPacket, Parser, ParserLimits, Partial, RawMessage};
+use super::parser::custom::{CustomParser, EventName};
+use super::parser::{IncomingPacket, ParserLimits, Partial, RawMessage};
 use crate::engineio::Incoming;
 use crate::slots::SessionKey;
 
@@ -47,9 +47,7 @@ impl Hub {
                 (Format::Json, Incoming::Binary(bytes)) => self.handle_binary(session, bytes),
                 (Format::Msgpack, Incoming::Binary(bytes)) => self.handle_msgpack(session, bytes),
                 (Format::Msgpack, Incoming::Text(_)) => Err(DecodeError::UnexpectedText.into()),
-                (Format::Custom(parser), message) => {
-                    self.handle_custom(session, &**parser, message)
-                }
+                (Format::Custom(parser), message) => self.handle_custom(session, parser, message),
             };
             if let Err(mistake) = handled {
                 self.handle_mistake(session, &mistake);
@@ -126,7 +124,7 @@ impl Hub {
     fn handle_custom(
         self: &Rc<Self>,
         session: SessionKey,
-        parser: &dyn Parser,
+        parser: &CustomParser,
         message: &Incoming<'_>,
     ) -> Result<(), Mistake> {
         let (limits, waiting) = {
@@ -144,7 +142,7 @@ impl Hub {
             Incoming::Binary(bytes) => (RawMessage::Binary(bytes), bytes.len()),
         };
         waiting.count(bytes, &limits)?;
-        let decoded = guard(|| parser.decode(message, &mut waiting.partial, &limits));
+        let decoded = parser.call(|parser| parser.decode(message, &mut waiting.partial, &limits));
         match decoded {
             Some(Ok(Some(packet))) => self.handle_packet(session, packet.as_packet()?),
             Some(Ok(None)) => {

@@ -17,6 +17,7 @@ use super::sockets::{SocketEntry, SocketState};
 use super::{Hub, Opening, State, Timer};
 use crate::config::HandshakeRetention;
 use crate::engineio::{Close, DisconnectReason};
+use crate::message::Message;
 use crate::outbox::Lane;
 use crate::slots::SessionKey;
 
@@ -144,54 +145,51 @@ impl Hub {
         key: SocketKey,
         refusal: &Refusal,
     ) {
+        let Some(message) = self.encode_refusal(session, key, refusal) else { return };
         {
             let state = &mut *self.state.borrow_mut();
-            let Some(entry) = state.sockets.get(key) else { return };
-            if entry.state != SocketState::Connecting {
+            if state.session_of_connecting(key).is_none() {
                 return;
             }
-            let namespace = &state.namespaces.get(entry.namespace).name;
-            let message = if let Some(json) = state.refusal_v2(session, refusal) {
-                self.format.encode_refusal_v2(namespace, &json)
-            } else {
-                let (text, data) = (refusal.message(), refusal.data_json());
-                self.format.encode_connect_error(namespace, text, data)
-            };
             state.counters.refused += 1;
             state.outboxes.push(session, &message, Lane::Soon);
         }
         self.discard_socket(session, key);
     }
 
+    /// What a client that is refused hears; `None` if its socket isn't on its way in.
+    fn encode_refusal(
+        &self,
+        session: SessionKey,
+        key: SocketKey,
+        refusal: &Refusal,
+    ) -> Option<Rc<Message>> {
+        let (namespace, json) = {
+            let state = self.state.borrow();
+            let entry = state.connecting(key)?;
+            let namespace = Rc::clone(&state.namespaces.get(entry.namespace).name);
+            (namespace, state.refusal_v2(session, refusal))
+        };
+        Some(if let Some(json) = json {
+            self.format.encode_refusal_v2(&namespace, &json)
+        } else {
+            let (text, data) = (refusal.message(), refusal.data_json());
+            self.format.encode_connect_error(&namespace, text, data)
+        })
+    }
+
     /// Makes the socket a member and queues its CONNECT reply, unless it has gone meanwhile.
+    ///
+    /// A parser may be the host's own: nothing is borrowed while it writes the reply, and what it
+    /// did otherwise is looked at when it has.
     fn admit_socket(&self, session: SessionKey, key: SocketKey) -> bool {
-        let state = &mut *self.state.borrow_mut();
-        let Some(entry) = state.sockets.get_mut(key) else { return false };
-        if entry.state != SocketState::Connecting {
+        let Some((name, payload)) = self.state.borrow().welcome(session, key) else {
             return false;
-        }
-        let namespace = state.namespaces.get_mut(entry.namespace);
-        entry.state = SocketState::Connected;
-        entry.position = namespace.add(Member { socket: key, session });
-        let is_pulled = namespace.handlers.is_pulled;
-        state.counters.connected += 1;
-        let (name, id) = (Rc::clone(&namespace.name), entry.id.clone());
-        let mut is_first = true;
-        if let Some(client) = state.clients.get_mut(session) {
-            is_first = client.first_socket == Some(key);
-            if let Some(deadline) = client.connect_deadline.take() {
-                state.timers.cancel(deadline);
-            }
-        }
-        // Of two sockets in one namespace the one that got in last is the client's.
-        if !is_first {
-            state.unlink_socket(key);
-            state.link_socket(session, key);
-        }
-        let payload = state.connect_payload(session, key, &id);
+        };
         let message = self.format.encode_connect(&name, payload.as_deref());
-        state.outboxes.push(session, &message, Lane::Soon);
-        state.record_own_room(key);
+        let Some(is_pulled) = self.state.borrow_mut().admit(session, key, &message) else {
+            return false;
+        };
         if is_pulled {
             self.pulled.push(Event::Connected(SocketRef(key)));
         }
@@ -327,6 +325,42 @@ impl State {
         });
         self.link_socket(session, key);
         Some(key)
+    }
+
+    /// The name of the namespace that a socket is about to enter, and what its client is told.
+    fn welcome(&self, session: SessionKey, key: SocketKey) -> Option<(Rc<str>, Option<String>)> {
+        let entry = self.connecting(key)?;
+        let name = Rc::clone(&self.namespaces.get(entry.namespace).name);
+        Some((name, self.connect_payload(session, key, &entry.id)))
+    }
+
+    /// Makes a socket a member and tells its client; `None` if it isn't on its way in any more.
+    /// Whether that is told as a value, too, is returned.
+    fn admit(&mut self, session: SessionKey, key: SocketKey, reply: &Rc<Message>) -> Option<bool> {
+        let entry = self.sockets.get_mut(key)?;
+        if entry.state != SocketState::Connecting {
+            return None;
+        }
+        entry.state = SocketState::Connected;
+        let namespace = self.namespaces.get_mut(entry.namespace);
+        entry.position = namespace.add(Member { socket: key, session });
+        let is_pulled = namespace.handlers.is_pulled;
+        self.counters.connected += 1;
+        let mut is_first = true;
+        if let Some(client) = self.clients.get_mut(session) {
+            is_first = client.first_socket == Some(key);
+            if let Some(deadline) = client.connect_deadline.take() {
+                self.timers.cancel(deadline);
+            }
+        }
+        // Of two sockets in one namespace the one that got in last is the client's.
+        if !is_first {
+            self.unlink_socket(key);
+            self.link_socket(session, key);
+        }
+        self.outboxes.push(session, reply, Lane::Soon);
+        self.record_own_room(key);
+        Some(is_pulled)
     }
 
     /// Ends the membership; what the socket was asked and has not answered is returned, and who

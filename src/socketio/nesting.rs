@@ -6,13 +6,13 @@
 
 use std::rc::Rc;
 
-use super::Hub;
 use super::ack::AckCallback;
 use super::deferred::Course;
 use super::dynamic::Wish;
 use super::handler::{List, Refusal, guard};
 use super::namespaces::NamespaceId;
 use super::rooms::SocketKey;
+use super::{Command, Hub};
 use crate::engineio::DisconnectReason;
 use crate::slots::SessionKey;
 
@@ -79,8 +79,25 @@ impl Hub {
 
     /// Does something when no closure of the host's runs any more: at once if none does.
     pub(super) fn postpone(self: &Rc<Self>, what: Aftermath) {
+        if self.is_lent() {
+            return self.effects.push(move |hub| hub.postpone(what));
+        }
         self.state.borrow_mut().aftermath.push_back(what);
         self.settle();
+    }
+
+    /// Asks something of the conductor.
+    pub(crate) fn command(&self, command: Command) {
+        if self.is_lent() {
+            return self.effects.push(move |hub| hub.command(command));
+        }
+        self.state.borrow_mut().commands.push_back(command);
+    }
+
+    /// Whether the state is lent to an adapter at this moment. Its code, and a parser's that writes
+    /// for it, may use up (or drop) an answer that it owns: that is done when it has returned.
+    pub(super) fn is_lent(&self) -> bool {
+        self.state.try_borrow_mut().is_err()
     }
 
     pub(super) fn is_too_deep(&self) -> bool {

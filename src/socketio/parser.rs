@@ -25,10 +25,18 @@ pub use builtin::{JsonParser, MsgpackParser};
 /// the [`Partial`] it is handed. [`JsonParser`] and [`MsgpackParser`] are parsers as well, to be
 /// wrapped by others.
 ///
-/// Its methods are called while the server works: they must not call into the server. An error, or
-/// a panic, of [`decode`](Self::decode) closes the connection that sent the message and is counted
-/// with decode errors; one of [`encode`](Self::encode) is counted with encode errors, and nothing
-/// is sent but where the client waits for an answer to its CONNECT: it gets an empty text message.
+/// An error, or a panic, of [`decode`](Self::decode) closes the connection that sent the message
+/// and is counted with decode errors; one of [`encode`](Self::encode) is counted with encode
+/// errors, and nothing is sent but where the client waits for an answer to its CONNECT: it gets an
+/// empty text message.
+///
+/// A parser has no business with the server that calls it. One that calls back into it all the same
+/// does no harm: it may do anything, to a depth of four calls within each other, beyond which
+/// nothing is written. Where it writes for an adapter that acts
+/// ([`Local::event`](crate::adapter::Local::event),
+/// [`OutgoingEvent::append`](crate::adapter::OutgoingEvent::append)), whatever it asks of a view is
+/// a panic, which is caught like any other; answers that it owns (an [`Ack`](crate::Ack), a
+/// [`Next`](crate::Next)) take effect when the adapter has returned.
 ///
 /// This one is JSON without Socket.IO's short forms, and knows no bytes:
 ///

@@ -14,7 +14,7 @@ use super::adapter::{AdapterError, Answer, Answers, Request};
 use super::io::Io;
 use super::namespace::Namespace;
 use super::namespaces::NamespaceId;
-use super::payload::{Args, IntoArgs, OwnedArgs};
+use super::payload::{Args, EncodeError, IntoArgs, OwnedArgs};
 use super::room_events::RoomEvent;
 use super::shared_data::DataCodec;
 
@@ -223,7 +223,15 @@ impl ServerAck {
     /// sends nothing.
     pub fn send(self, args: impl IntoArgs) {
         let Some(hub) = self.hub.upgrade() else { return };
-        let Some(args) = hub.encoded(OwnedArgs::new(args)) else { return };
+        let args = OwnedArgs::new(args);
+        if hub.is_lent() {
+            return hub.effects.push(move |hub| self.answer(hub, args));
+        }
+        self.answer(&hub, args);
+    }
+
+    fn answer(self, hub: &Rc<Hub>, args: Result<OwnedArgs, EncodeError>) {
+        let Some(args) = hub.encoded(args) else { return };
         let answer = Answer::Server(args.as_args().first());
         hub.with_adapter(self.namespace, |adapter, local| {
             adapter.handle_answer(local, self.tag, answer);

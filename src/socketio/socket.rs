@@ -338,6 +338,10 @@ impl Hub {
         let message = self.format.encode_disconnect(&namespace);
         {
             let state = &mut *self.state.borrow_mut();
+            // A parser of the host's own may have done the same meanwhile.
+            if !state.sockets.get(key).is_some_and(|entry| entry.state.may_emit()) {
+                return;
+            }
             state.outboxes.push(session, &message, Lane::Soon);
             if let Some(client) = state.clients.get_mut(session) {
                 client.left_in_tick = state.outboxes.tick();

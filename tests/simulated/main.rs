@@ -4,6 +4,7 @@
 mod adapters;
 mod admissions;
 mod backpressure;
+mod calling_parsers;
 mod deferred;
 mod dynamic;
 mod engine;

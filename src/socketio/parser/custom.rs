@@ -5,20 +5,45 @@
 //! appended to it.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-use super::{EncodedPacket, FirstMessage, OutgoingPacket, Parser};
+use super::{EncodedPacket, FirstMessage, OutgoingPacket, Parser, ParserError};
 use crate::message::Message;
 use crate::socketio::handler::guard;
 use crate::socketio::packet::{AckId, EventDraft, PacketKind, js_number};
 use crate::socketio::payload::{Args, ArgsWriter, EncodeError, IntoArgs, OwnedArgs};
 
+/// A parser of the host's own. It has no business with the server; where it calls into it all the
+/// same, so that it is to write while it is at work, that ends somewhere.
+pub(crate) struct CustomParser {
+    parser: Box<dyn Parser>,
+    depth: Cell<u32>,
+}
+
+impl CustomParser {
+    pub(crate) fn new(parser: Box<dyn Parser>) -> Self {
+        Self { parser, depth: Cell::new(0) }
+    }
+
+    /// Lets the parser work; `None` if it panicked, or is at work in itself too deep.
+    pub(crate) fn call<T>(&self, call: impl FnOnce(&dyn Parser) -> T) -> Option<T> {
+        if self.depth.get() >= DEPTH_MAX {
+            return None;
+        }
+        self.depth.set(self.depth.get() + 1);
+        let result = guard(|| call(&*self.parser));
+        self.depth.set(self.depth.get() - 1);
+        result
+    }
+}
+
 /// Encodes one packet.
 pub(crate) fn encode(
-    parser: &dyn Parser,
+    parser: &CustomParser,
     kind: PacketKind,
     namespace: &str,
     id: Option<AckId>,
@@ -26,14 +51,16 @@ pub(crate) fn encode(
 ) -> Result<EncodedPacket, EncodeError> {
     let id = id.map(AckId::rounded);
     let packet = OutgoingPacket { kind, namespace, id, data };
-    match guard(|| parser.encode(&packet)) {
-        Some(encoded) => encoded.map_err(EncodeError::new),
+    // The error is the host's, too: what is kept of it is its text.
+    let text = |error: ParserError| EncodeError::new(error.to_string());
+    match parser.call(|parser| parser.encode(&packet).map_err(text)) {
+        Some(encoded) => encoded,
         None => Err(EncodeError::new("the parser panicked")),
     }
 }
 
 pub(crate) fn encode_event(
-    parser: &Rc<dyn Parser>,
+    parser: &Rc<CustomParser>,
     namespace: &str,
     name: &str,
     id: Option<AckId>,
@@ -43,14 +70,14 @@ pub(crate) fn encode_event(
         writer.push(name)?;
         writer.extend(args)
     })?;
-    let encoded = encode(&**parser, PacketKind::Event, namespace, id, data.as_args())?;
+    let encoded = encode(parser, PacketKind::Event, namespace, id, data.as_args())?;
     let parser = Rc::clone(parser);
     let namespace = namespace.into();
     Ok(CustomDraft { parser, namespace, id, data, encoded, compress: true }.into())
 }
 
 pub(crate) fn encode_ack(
-    parser: &dyn Parser,
+    parser: &CustomParser,
     namespace: &str,
     id: AckId,
     args: impl IntoArgs,
@@ -62,7 +89,7 @@ pub(crate) fn encode_ack(
 
 /// A packet with what it says in JSON, or an empty text message if there is no way to say it.
 pub(crate) fn encode_control(
-    parser: &dyn Parser,
+    parser: &CustomParser,
     kind: PacketKind,
     namespace: &str,
     payload_json: Option<&str>,
@@ -76,7 +103,7 @@ pub(crate) fn encode_control(
 
 /// An event whose end is open; see [`EventDraft`].
 pub(crate) struct CustomDraft {
-    parser: Rc<dyn Parser>,
+    parser: Rc<CustomParser>,
     namespace: Box<str>,
     id: Option<AckId>,
     /// The name and the arguments.
@@ -98,7 +125,7 @@ impl CustomDraft {
         });
         let Ok(data) = appended else { return };
         let kind = PacketKind::Event;
-        let encoded = encode(&*self.parser, kind, &self.namespace, self.id, data.as_args());
+        let encoded = encode(&self.parser, kind, &self.namespace, self.id, data.as_args());
         if let Ok(encoded) = encoded {
             self.encoded = encoded;
             self.data = data;
@@ -166,3 +193,6 @@ impl Visitor<'_> for EventNameVisitor {
         Ok(EventName(js_number(number)))
     }
 }
+
+/// How deep calls of the parser may nest.
+const DEPTH_MAX: u32 = 4;
