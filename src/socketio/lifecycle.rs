@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::ack::Pending;
 use super::event::{Event, SocketRef};
-use super::handler::{DisconnectHandler, Handlers, List, Refusal};
+use super::handler::{ConnectHandler, DisconnectHandler, Handlers, List, Refusal};
 use super::namespaces::NamespaceId;
 use super::nesting::Aftermath;
 use super::rooms::{Member, SocketKey};
@@ -130,7 +130,9 @@ impl Hub {
             return;
         }
         self.run_effects();
-        let handlers = self.state.borrow().handlers_of(key, |handlers| &handlers.connect);
+        // Whoever watches the rooms may have thrown it out again; its `disconnect` handlers have
+        // run by then.
+        let handlers = self.state.borrow().connect_handlers(key);
         for handler in handlers.iter().flat_map(List::iter) {
             self.run(session, || handler(Socket::new(self, key)));
         }
@@ -374,6 +376,16 @@ impl State {
         self.forget_member(id, position);
         self.counters.disconnected += 1;
         (acks, self.handlers_of(key, |handlers| &handlers.disconnect))
+    }
+
+    /// Who hears that a socket is in; nobody if it has left by now.
+    fn connect_handlers(&self, key: SocketKey) -> [List<ConnectHandler>; 2] {
+        match self.sockets.get(key) {
+            Some(entry) if entry.state.may_join() => {
+                self.handlers_of(key, |handlers| &handlers.connect)
+            }
+            _ => Default::default(),
+        }
     }
 
     /// Those of its namespace, and its own.

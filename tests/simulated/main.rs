@@ -17,6 +17,7 @@ mod parents;
 mod parsers;
 mod pulled;
 mod recovery;
+mod room_watchers;
 mod volatile;
 
 use std::cell::Cell;
