@@ -46,14 +46,19 @@ impl Hub {
             let seat = &mut state.namespaces.get_mut(id).seat;
             let mut adapter = std::mem::replace(&mut seat.adapter, Box::new(LocalAdapter));
             let mut local = Local { state: &mut *state, format: &self.format, namespace: id };
-            if let Some(result) = guard(|| act(&mut *adapter, &mut local)) {
-                state.seat(id, adapter);
+            let acted = guard(|| {
+                let result = act(&mut *adapter, &mut local);
+                (result, adapter.deadline())
+            });
+            if let Some((result, deadline)) = acted {
+                state.seat(id, adapter, deadline);
                 return result;
             }
             // One that panics is lost, and its namespace goes on without it.
             state.counters.handler_panics += 1;
             state.namespaces.get_mut(id).seat.watches_rooms = false;
-            state.seat(id, Box::new(LocalAdapter));
+            state.seat(id, Box::new(LocalAdapter), None);
+            // Whom it had still to ask nobody will ask: who asked gets what came.
             state.end_questions(id);
             adapter
         };
@@ -76,19 +81,31 @@ impl Hub {
             Rc::clone(&namespace.name)
         };
         let mut made = None;
-        self.nest(|| made = Some(maker.make(&name)));
-        let Some(adapter) = made else { return };
-        {
-            let state = &mut *self.state.borrow_mut();
-            state.namespaces.get_mut(id).seat.watches_rooms = adapter.watches_rooms();
-            state.seat(id, adapter);
-        }
+        self.nest(|| {
+            let adapter = maker.make(&name);
+            let watches_rooms = adapter.watches_rooms();
+            made = Some((adapter, watches_rooms));
+        });
+        let Some((adapter, watches_rooms)) = made else { return };
+        let replaced = {
+            let namespaces = &mut self.state.borrow_mut().namespaces;
+            // Its maker is the host's: the namespace may have gone meanwhile.
+            if namespaces.contains(id) {
+                let seat = &mut namespaces.get_mut(id).seat;
+                seat.watches_rooms = watches_rooms;
+                std::mem::replace(&mut seat.adapter, adapter)
+            } else {
+                adapter
+            }
+        };
+        self.nest(|| drop(replaced));
         self.with_adapter(id, |adapter, local| adapter.init(local));
     }
 
     /// Gives each namespace, now and later, an adapter of this kind.
     pub(crate) fn set_adapter(self: &Rc<Self>, maker: AdapterMaker) {
-        *self.adapter_maker.borrow_mut() = Some(maker);
+        let replaced = self.adapter_maker.replace(Some(maker));
+        self.nest(|| drop(replaced));
         let ids = self.state.borrow().namespaces.ids();
         for id in ids {
             self.close_adapter(id);
@@ -108,7 +125,7 @@ impl Hub {
             seat.adapter
         };
         // What it was still asked is answered now, by its end.
-        drop(gone);
+        self.nest(|| drop(gone));
         self.state.borrow_mut().end_questions(id);
         self.run_effects();
     }
@@ -152,10 +169,10 @@ impl Hub {
 }
 
 impl State {
-    /// Puts an adapter (back) into its seat and looks when it wants to be called.
-    fn seat(&mut self, id: NamespaceId, adapter: Box<dyn Adapter>) {
+    /// Puts an adapter (back) into its seat and notes when it wants to be called.
+    fn seat(&mut self, id: NamespaceId, adapter: Box<dyn Adapter>, due: Option<Duration>) {
         let seat = &mut self.namespaces.get_mut(id).seat;
-        let due = adapter.deadline();
+        // Nobody sits there: the usual adapter keeps the seat while another acts.
         seat.adapter = adapter;
         if due == seat.deadline.map(|(at, _)| at) {
             return;

@@ -312,5 +312,20 @@ impl std::error::Error for SocketError {}
 
 /// Runs the host's code; `None` if it panicked. What that costs is told in `nesting`.
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(run)).ok()
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            discard(payload);
+            None
+        }
+    }
+}
+
+/// What the host's code panicked with is its own, and may panic once more as it ends: what that
+/// panics with is left alone.
+#[cold]
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(payload);
+    }
 }

@@ -8,7 +8,6 @@ use std::rc::Rc;
 
 use super::Hub;
 use super::format::Format;
-use super::handler::guard;
 use super::packet::{
     AckId, DecodeError, Decoded, Packet, PacketKind, Reconstructor, decode, decode_msgpack,
 };
@@ -141,29 +140,51 @@ impl Hub {
             Incoming::Text(text) => (RawMessage::Text(text), text.len()),
             Incoming::Binary(bytes) => (RawMessage::Binary(bytes), bytes.len()),
         };
-        waiting.count(bytes, &limits)?;
-        let decoded = parser.call(|parser| parser.decode(message, &mut waiting.partial, &limits));
+        if let Err(mistake) = waiting.count(bytes, &limits) {
+            self.handle_mistake(session, &mistake);
+            self.drop_waiting(session, waiting);
+            return Ok(());
+        }
+        let decoded = parser.call(|parser| {
+            // The error is the host's, too, and so are its words.
+            let decoded = parser.decode(message, &mut waiting.partial, &limits);
+            decoded.map_err(|error| error.to_string())
+        });
         match decoded {
-            Some(Ok(Some(packet))) => self.handle_packet(session, packet.as_packet()?),
-            Some(Ok(None)) => {
-                let waiting = Box::new(Waiting::Custom(waiting));
-                if let Some(client) = self.state.borrow_mut().clients.get_mut(session) {
-                    client.waiting = Some(waiting);
+            Some(Ok(Some(packet))) => {
+                if self.drop_waiting(session, waiting) {
+                    self.handle_packet(session, packet.as_packet()?)?;
                 }
                 Ok(())
             }
-            Some(Err(error)) => {
-                // The error is the host's, too, and so are its words.
-                let what = guard(|| error.to_string());
-                guard(|| drop(error));
-                self.handle_undecodable(session, what.as_deref().unwrap_or(PANICKED));
+            Some(Ok(None)) => {
+                self.keep_waiting(session, waiting);
                 Ok(())
             }
-            None => {
-                self.handle_undecodable(session, PANICKED);
+            undecoded => {
+                let what = undecoded.and_then(Result::err);
+                self.handle_undecodable(session, what.as_deref().unwrap_or(PANICKED));
+                self.drop_waiting(session, waiting);
                 Ok(())
             }
         }
+    }
+
+    fn keep_waiting(self: &Rc<Self>, session: SessionKey, waiting: CustomWaiting) {
+        let waiting = Box::new(Waiting::Custom(waiting));
+        let gone = match self.state.borrow_mut().clients.get_mut(session) {
+            Some(client) => client.waiting.replace(waiting),
+            None => Some(waiting),
+        };
+        if let Some(Waiting::Custom(waiting)) = gone.map(|gone| *gone) {
+            self.drop_waiting(session, waiting);
+        }
+    }
+
+    /// What a parser has kept is the host's, and may run its code at its end; `false` if that
+    /// panicked.
+    fn drop_waiting(self: &Rc<Self>, session: SessionKey, waiting: CustomWaiting) -> bool {
+        waiting.partial.is_empty() || self.run(session, || drop(waiting))
     }
 }
 

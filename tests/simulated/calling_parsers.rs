@@ -174,3 +174,61 @@ fn a_parser_that_emits_whenever_it_writes_comes_to_an_end() {
     assert_eq!(written.get(), 1);
     assert_eq!(server.io().socket_counters().handler_panics, 0);
 }
+
+/// Keeps what panics at its end, as long as the messages of a packet say so.
+struct Keeping;
+
+struct Fragile;
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        panic!("what a parser keeps breaks");
+    }
+}
+
+impl Parser for Keeping {
+    fn encode(&self, packet: &OutgoingPacket<'_>) -> Result<EncodedPacket, ParserError> {
+        JsonParser.encode(packet)
+    }
+
+    fn decode(
+        &self,
+        message: RawMessage<'_>,
+        partial: &mut Partial,
+        limits: &ParserLimits,
+    ) -> Result<Option<IncomingPacket>, ParserError> {
+        match message {
+            RawMessage::Text("keep") => partial.keep(Fragile),
+            RawMessage::Text("more") => {}
+            RawMessage::Text("bad") => return Err("as the message says".into()),
+            _ => return JsonParser.decode(message, &mut Partial::default(), limits),
+        }
+        Ok(None)
+    }
+}
+
+#[test]
+fn what_a_parser_keeps_of_a_client_costs_that_client_alone_as_it_ends() {
+    let more = ["more"; 12];
+    for ends in [&["2[\"echo\"]"][..], &["bad"], &["keep"], &more, &[]] {
+        let mut world = World::new(Config::default());
+        world.server.set_parser(Keeping);
+        world.server.of("/").on("echo", |socket, (): ()| {
+            socket.emit("echo", ());
+        });
+        let (client, other) = (world.join(), world.join());
+        world.say(client, "keep");
+        for message in ends {
+            world.say(client, message);
+        }
+        if ends == ["keep"] {
+            // The parser itself ends what it replaces, within its call.
+            assert_eq!(world.server.io().socket_counters().decode_errors, 1);
+        }
+        world.server.net_mut().end(client);
+        world.settle();
+        assert_eq!(world.server.io().sockets_len(), 1, "{ends:?}");
+        world.say(other, "2[\"echo\"]");
+        assert!(world.received(other).ends_with("42[\"echo\"]"), "{ends:?}");
+    }
+}
