@@ -190,6 +190,19 @@ fn depth_is_bounded_and_costs_no_stack() {
 }
 
 #[test]
+fn values_of_every_depth_are_taken_whole_with_what_follows_within_them() {
+    for depth in 1..=LEVELS_MAX + 1 {
+        // `[[[1, 2], 2], 2]`: each level goes on when the one in it has ended.
+        let value = [vec![0x92; depth], vec![0x01], vec![0x02; depth]].concat();
+        let message = [&value[..], b"\x03"].concat();
+        let mut reader = Reader::new(&message);
+        assert_eq!(check(&mut reader).map(|checked| checked.bytes), Some(&value[..]), "{depth}");
+        assert_eq!(reader.rest(), b"\x03");
+        assert!(check(&mut Reader::new(&value[..2 * depth])).is_none(), "{depth}");
+    }
+}
+
+#[test]
 fn arguments_are_dealt_out_as_in_json() {
     let list = bytes("a26869 01 93010203 c0");
     let args = Args::msgpack(&list, 4);
