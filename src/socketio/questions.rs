@@ -244,6 +244,9 @@ impl State {
         let Some((entry, id)) = self.sockets.get_mut(key).zip(id) else { return };
         if let Some(extras) = &mut entry.extras {
             extras.acks.remove_question(id, question);
+            if extras.is_empty() {
+                entry.extras = None;
+            }
         }
     }
 }

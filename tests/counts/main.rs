@@ -194,6 +194,28 @@ fn a_broadcast_allocates_nothing_for_a_recipient() {
     assert_eq!(allocations[0], allocations[2]);
 }
 
+/// The warm-up makes room for what choosing and serving so many takes, which is kept for the next.
+#[test]
+fn a_question_that_nobody_answered_leaves_nothing_with_its_clients() {
+    const ASKED: usize = 1_000;
+    let mut running = Running::with_clients(ASKED, 0, HandshakeRetention::UntilConnected);
+    running.server.except("nobody").emit("news", "hello");
+    running.poll();
+    let info = allocation_counter::measure(|| {
+        let patient = running.server.timeout(Duration::from_secs(1));
+        patient.emit_with_ack::<u8>("score?", (), |_, answers| {
+            assert_eq!((answers.expected, answers.timed_out), (ASKED, true));
+        });
+        running.poll();
+        running.now.set(running.now.get() + Duration::from_secs(2));
+        running.poll();
+    });
+    assert_eq!(running.server.io().socket_counters().ack_timeouts, ASKED as u64);
+    let kept = usize::try_from(info.bytes_current).unwrap_or_default();
+    println!("kept of a question to {ASKED} that timed out: {kept} bytes");
+    assert!(kept < 8 * ASKED, "{kept} bytes");
+}
+
 #[test]
 fn many_broadcasts_of_one_turn_are_one_write_for_each_socket() {
     for broadcasts in [1, 2, 10, 60] {
