@@ -281,7 +281,8 @@ impl super::State {
             Scope::Namespace(id) => Some(id),
             Scope::Socket(key) => self.sockets.get(key).map(|entry| entry.namespace),
         };
-        if let Some(id) = namespace.filter(|_| hears_outgoing) {
+        let namespace = namespace.filter(|&id| hears_outgoing && self.namespaces.contains(id));
+        if let Some(id) = namespace {
             self.namespaces.get_mut(id).hears_outgoing = true;
         }
     }

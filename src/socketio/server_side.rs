@@ -188,7 +188,10 @@ impl Namespace<'_> {
 
     fn watchers(self, change: impl FnOnce(&mut Watchers)) -> Self {
         let mut state = self.hub.state.borrow_mut();
-        change(&mut state.namespaces.get_mut(self.id).watchers);
+        // All that has gone is one and the same entry, which must not grow.
+        if state.namespaces.contains(self.id) {
+            change(&mut state.namespaces.get_mut(self.id).watchers);
+        }
         drop(state);
         self
     }

@@ -277,3 +277,37 @@ fn a_view_of_a_namespace_that_has_gone_does_nothing() {
     assert_eq!(log.take(), ["[]"]);
     assert!(ask(&mut world, client, "/1"));
 }
+
+/// What is declared there would be kept for ever, and by all views of what has gone.
+#[test]
+fn what_is_declared_on_a_namespace_that_has_gone_is_not_kept() {
+    let mut config = Config::default();
+    config.socket.cleanup_empty_child_namespaces = true;
+    let mut world = World::new(config);
+    let kept = Rc::new(());
+    world.server.of_dynamic(|_, _| true);
+    let tell = Rc::clone(&kept);
+    world.server.of("/").on("leave", move |socket, (): ()| {
+        let session = socket.session().unwrap();
+        let other = session.sockets().into_iter().find(|other| *other.namespace().name() == *"/1");
+        let other = other.unwrap();
+        let namespace = other.namespace();
+        other.disconnect();
+        assert_eq!(&*namespace.name(), "");
+        for _ in 0..10 {
+            let (rooms, server_side) = (Rc::clone(&tell), Rc::clone(&tell));
+            namespace
+                .on_room_event(move |_, _| {
+                    let _ = &rooms;
+                })
+                .on_server_side("a", move |_, (): ()| {
+                    let _ = &server_side;
+                })
+                .shared_data::<u8>();
+        }
+    });
+    let client = world.join();
+    assert!(ask(&mut world, client, "/1"));
+    world.say(client, "2[\"leave\"]");
+    assert_eq!(Rc::strong_count(&kept), 2, "this one, and the handler's");
+}
