@@ -82,7 +82,7 @@ impl Socket<'_> {
         self
     }
 
-    /// As [`Namespace::once`](crate::Namespace::once), for this socket.
+    /// As [`Namespace::once`](crate::Namespace::once), for the first such event of this socket.
     ///
     /// # Panics
     /// As [`Socket::emit`].
@@ -91,7 +91,7 @@ impl Socket<'_> {
         event: &str,
         handler: impl FnOnce(Socket<'_>, T) + 'static,
     ) -> Self {
-        self.hub.declare_once(self.own(), event, handler);
+        self.hub.declare_once_on_socket(self.key, event, handler);
         self
     }
 
@@ -223,20 +223,49 @@ impl Hub {
     }
 
     /// It takes itself out before it runs, so that whatever it does doesn't call it again.
-    pub(super) fn declare_once<T: DeserializeOwned>(
+    fn declare_once_on_socket<T: DeserializeOwned>(
         &self,
-        scope: Scope,
+        key: SocketKey,
         event: &str,
         handler: impl FnOnce(Socket<'_>, T) + 'static,
     ) {
         assert_not_reserved(event);
-        let handler = Cell::new(Some(handler));
+        let (scope, handler) = (Scope::Socket(key), Cell::new(Some(handler)));
         self.declare(scope, move |handlers, id| {
             let once: EventHandler = Rc::new(move |socket, args, _| match args.parse() {
                 Ok(value) => {
                     if let Some(handler) = handler.take() {
                         socket.hub.remove_listener(scope, id);
-                        socket.namespace().remove_listener(id);
+                        handler(socket, value);
+                    }
+                }
+                Err(_) => socket.count_rejected(),
+            });
+            handlers.push_event(event, id, once);
+        });
+    }
+
+    /// The same for a namespace. Where it is a parent, each of its children has the handler and
+    /// runs it once; the parent keeps it for those to come.
+    pub(super) fn declare_once_on_namespace<T: DeserializeOwned>(
+        &self,
+        namespace: NamespaceId,
+        event: &str,
+        handler: impl Fn(Socket<'_>, T) + 'static,
+    ) {
+        assert_not_reserved(event);
+        let is_spent = Cell::new(false);
+        self.declare(Scope::Namespace(namespace), move |handlers, id| {
+            let once: EventHandler = Rc::new(move |socket, args, _| match args.parse() {
+                Ok(value) => {
+                    let own = socket.namespace();
+                    let is_first = if own.id == namespace {
+                        !is_spent.replace(true)
+                    } else {
+                        socket.hub.state.borrow_mut().namespaces.spend(own.id, id)
+                    };
+                    if is_first {
+                        own.remove_listener(id);
                         handler(socket, value);
                     }
                 }

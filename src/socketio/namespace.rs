@@ -163,14 +163,16 @@ impl<'a> Namespace<'a> {
     /// handler is taken back just before it runs. For the first of each socket, declare it on the
     /// socket ([`Socket::once`]). Arguments of another shape leave it where it is.
     ///
+    /// Declared on a dynamic namespace ([`Io::of_pattern`]) it runs once in each of its children.
+    ///
     /// # Panics
     /// As [`Namespace::on`].
     pub fn once<T: DeserializeOwned>(
         self,
         event: &str,
-        handler: impl FnOnce(Socket<'_>, T) + 'static,
+        handler: impl Fn(Socket<'_>, T) + 'static,
     ) -> Self {
-        self.hub.declare_once(self.own(), event, handler);
+        self.hub.declare_once_on_namespace(self.id, event, handler);
         self
     }
 

@@ -11,7 +11,7 @@ use regex_lite::Regex;
 use super::Io;
 use super::dynamic::NamespaceDecision;
 use super::effects::Seat;
-use super::handler::Handlers;
+use super::handler::{Handlers, ListenerId};
 use super::handshake::Handshake;
 use super::rooms::{Member, Rooms, SocketKey};
 use super::server_side::Watchers;
@@ -37,6 +37,8 @@ pub(crate) struct NamespaceEntry {
     /// Whether an outgoing catch-all was ever declared, here or on one of its sockets.
     pub(crate) hears_outgoing: bool,
     kind: Kind,
+    /// What it has from its parent, was to run once, and has.
+    spent: Vec<ListenerId>,
     /// Counts all declarations, to tell namespaces in their order.
     declared: u64,
 }
@@ -137,6 +139,16 @@ impl Namespaces {
         id
     }
 
+    /// Whether a handler that a child has from its parent, to run once, has not run there before.
+    pub(crate) fn spend(&mut self, id: NamespaceId, listener: ListenerId) -> bool {
+        let Some(entry) = self.entries.get_mut(id.0) else { return false };
+        let is_first = !entry.spent.contains(&listener);
+        if is_first {
+            entry.spent.push(listener);
+        }
+        is_first
+    }
+
     /// Takes out a child without sockets.
     pub(crate) fn remove_if_empty_child(&mut self, id: NamespaceId) -> Option<NamespaceEntry> {
         let entry = self.entries.get(id.0).filter(|entry| entry.sockets_len == 0)?;
@@ -235,6 +247,7 @@ impl NamespaceEntry {
             sockets_len: 0,
             hears_outgoing: false,
             kind: Kind::Named,
+            spent: Vec::new(),
             declared: 0,
         }
     }

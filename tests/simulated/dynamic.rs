@@ -311,3 +311,26 @@ fn what_is_declared_on_a_namespace_that_has_gone_is_not_kept() {
     world.say(client, "2[\"leave\"]");
     assert_eq!(Rc::strong_count(&kept), 2, "this one, and the handler's");
 }
+
+#[test]
+fn what_a_parent_declares_to_run_once_runs_once_in_each_child() {
+    let (mut world, log) = world();
+    let tell = log.clone();
+    let parent = world.server.of_dynamic(|_, _| true).name();
+    world.server.of(&parent).once("a", move |socket, n: u32| {
+        tell.tell(format!("{} {n}", socket.namespace().name()));
+    });
+    let (one, two) = (world.join(), world.join());
+    for (client, name) in [(one, "/1"), (two, "/1"), (one, "/2")] {
+        assert!(ask(&mut world, client, name));
+        world.say(client, &format!("2{name},[\"a\",1]"));
+        world.say(client, &format!("2{name},[\"a\",2]"));
+    }
+    assert_eq!(log.take(), ["/1 1", "/2 1"]);
+    // A child that is made later has it, too, and each may declare its own.
+    assert!(ask(&mut world, two, "/3"));
+    world.server.of("/3").once("a", log.teller("own"));
+    world.say(two, "2/3,[\"a\",3]");
+    world.say(two, "2/3,[\"a\",4]");
+    assert_eq!(log.take(), ["/3 3", "own 3"]);
+}
