@@ -289,7 +289,8 @@ impl<'a> BroadcastOperator<'a> {
         let (name, is_watched) = {
             let state = self.hub.state.borrow();
             let namespace = state.namespaces.get(self.namespace);
-            (Rc::clone(&namespace.name), namespace.hears_outgoing)
+            let is_watched = namespace.hears_outgoing && !self.hub.tells_outgoing.get();
+            (Rc::clone(&namespace.name), is_watched)
         };
         let encoded = self.hub.format.encode_event(&name, event, id, args);
         let mut draft = self.hub.encoded(encoded)?;

@@ -145,10 +145,7 @@ impl Hub {
 
     /// Does what has been queued, unless closures are nested so deep that it waits for the bottom.
     pub(crate) fn run_effects(self: &Rc<Self>) {
-        while !self.is_too_deep() {
-            let Some(effect) = self.effects.pop() else { return };
-            effect(self);
-        }
+        while !self.is_too_deep() && self.effects.run_next(self) {}
     }
 
     /// What others are told of these sockets; the host's `Serialize` runs.

@@ -130,6 +130,8 @@ pub(crate) struct Hub {
     adapter_maker: RefCell<Option<AdapterMaker>>,
     /// How deep user closures are nested at this moment.
     depth: Cell<u32>,
+    /// Whether an outgoing catch-all runs: what is emitted meanwhile is told to none.
+    tells_outgoing: Cell<bool>,
     format: Format,
     /// Whether a message or the aftermath is being dealt with: several closures in a row.
     busy: Cell<bool>,
@@ -237,6 +239,7 @@ impl Hub {
                 aftermath: VecDeque::new(),
             }),
             depth: Cell::new(0),
+            tells_outgoing: Cell::new(false),
             format: Format::default(),
             busy: Cell::new(false),
         });

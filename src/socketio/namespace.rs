@@ -214,8 +214,9 @@ impl<'a> Namespace<'a> {
     /// socket, after it where it is a broadcast that reaches it, or clients recover what they
     /// missed: then the offset is its last argument. Acknowledgements aren't seen.
     ///
-    /// What it emits is seen by it, too, to a depth of 16. A namespace that has one writes the
-    /// arguments of each event down twice.
+    /// What is emitted while one runs is seen by none, this one included: it would never end. (In
+    /// the reference it doesn't.) A namespace that has one writes the arguments of each event down
+    /// twice.
     ///
     /// ```
     /// use throng::Server;

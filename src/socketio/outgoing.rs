@@ -21,11 +21,12 @@ impl Hub {
         let namespace = state.namespaces.get(entry.namespace);
         let hears = |handlers: &Handlers| handlers.any_outgoing.len() > 0;
         namespace.hears_outgoing
+            && !self.tells_outgoing.get()
             && (hears(&namespace.handlers) || entry.handlers().is_some_and(hears))
     }
 
-    /// Tells the outgoing catch-alls of a socket. One that emits is told of that, too, but not
-    /// deeper than closures may nest.
+    /// Tells the outgoing catch-alls of a socket. What they emit is told to none of them: one that
+    /// emits twice whenever it is told would never end.
     pub(super) fn tell_outgoing(self: &Rc<Self>, key: SocketKey, event: &str, args: Args<'_>) {
         if self.is_too_deep() {
             return;
@@ -35,9 +36,11 @@ impl Hub {
             let Some(entry) = state.sockets.get(key) else { return };
             (entry.session, state.handlers_of(key, |handlers| &handlers.any_outgoing))
         };
+        let tells_already = self.tells_outgoing.replace(true);
         for watcher in watchers.iter().flat_map(List::iter) {
             self.run(session, || watcher(Socket::new(self, key), event, args));
         }
+        self.tells_outgoing.set(tells_already);
         self.let_go(session, watchers);
     }
 }

@@ -75,10 +75,16 @@ impl Hub {
                 adapter.handle_room_event(local, change.with(room));
             }
         });
+        let rank = self.effects.rank();
+        if rank > CONSEQUENCES_MAX {
+            return;
+        }
         // All hear of one before any hears of the next.
+        self.effects.set_rank(rank + 1);
         for watcher in watchers.iter() {
             self.nest(|| watcher(Namespace::new(self, namespace), change.with(room)));
         }
+        self.effects.set_rank(rank);
         self.settle();
     }
 }
@@ -184,3 +190,7 @@ impl Change {
         }
     }
 }
+
+/// How far watchers hear of what comes of watchers: of what one does when it hears of something,
+/// and not of what is done upon that. One that joins and leaves at every event would never end.
+const CONSEQUENCES_MAX: u8 = 1;

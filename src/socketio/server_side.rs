@@ -146,6 +146,10 @@ impl Namespace<'_> {
     ///
     /// The order is the reference's: of a room's first join [`RoomEvent::Create`] and
     /// [`RoomEvent::Join`], of its last leave [`RoomEvent::Leave`] and [`RoomEvent::Delete`].
+    ///
+    /// What a watcher itself does to rooms is told to all watchers, but what they do upon hearing
+    /// of that is told to none: one that joins and leaves at every event would never end. (In the
+    /// reference it doesn't.)
     #[allow(clippy::return_self_not_must_use, reason = "a declaration is complete by itself")]
     pub fn on_room_event(self, watcher: impl Fn(Namespace<'_>, RoomEvent<'_>) + 'static) -> Self {
         let watcher: RoomWatcher = Rc::new(watcher);

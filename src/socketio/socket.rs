@@ -329,7 +329,7 @@ impl Hub {
         Some(Address {
             namespace: Rc::clone(&namespace.name),
             session: entry.session,
-            may_be_heard: namespace.hears_outgoing,
+            may_be_heard: namespace.hears_outgoing && !self.tells_outgoing.get(),
         })
     }
 

@@ -283,15 +283,22 @@ fn an_outgoing_catch_all_that_emits_ends() {
     world.server.of("/").on_any_outgoing(move |socket, _, _| {
         counted.set(counted.get() + 1);
         socket.emit("again", ());
-        socket.broadcast().emit("again", ());
+        socket.namespace().emit("to all", ());
+        socket.emit_with_ack::<()>("ask", (), |_, _| {});
     });
     world.server.of("/").on("go", |socket, (): ()| {
         socket.emit("first", ());
     });
-    let client = world.join();
+    let (client, other) = (world.join(), world.join());
     world.say(client, "2[\"go\"]");
-    assert!(count.get() > 1);
-    assert!(world.received(client).contains("42[\"first\"]"));
+    assert_eq!(count.get(), 1, "what it emits itself is told to none");
+    let received = world.received(client);
+    assert!(received.contains("42[\"first\"]"), "{received:?}");
+    assert_eq!(received.matches("[\"again\"]").count(), 1, "{received:?}");
+    assert!(world.received(other).contains("42[\"to all\"]"));
+    // Afterwards they are told as before.
+    world.server.emit("second", ());
+    assert_eq!(count.get(), 3);
     assert!(log.take().is_empty());
 }
 

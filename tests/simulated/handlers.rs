@@ -21,6 +21,10 @@ impl Log {
         self.0.borrow_mut().push(what.into());
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     pub(crate) fn take(&self) -> Vec<String> {
         self.0.take()
     }

@@ -183,16 +183,10 @@ const PLACES: &[(&str, Declare, &[&str])] = &[
     (
         "room event",
         |world, act| {
-            // What joins at each join never ends, here as in the reference: it acts once.
-            let act = Cell::new(Some(act));
             world
                 .server
                 .of("/p")
-                .on_room_event(move |namespace, _| {
-                    if let Some(act) = act.take() {
-                        act(namespace.server(), None);
-                    }
-                })
+                .on_room_event(move |namespace, _| act(namespace.server(), None))
                 .on_connect(|socket| socket.join("any"));
         },
         GO,

@@ -32,3 +32,38 @@ fn a_room_watcher_that_throws_a_socket_out_as_it_comes_in_is_the_last_to_see_it(
     assert!(received.contains("40{\"sid\":") && received.ends_with("41"), "{received:?}");
     assert_eq!(world.server.io().sockets_len(), 0);
 }
+
+#[test]
+fn a_room_watcher_that_joins_and_leaves_at_every_event_comes_to_an_end() {
+    let mut world = World::new(Config::default());
+    let log = Log::default();
+    let told = log.clone();
+    world
+        .server
+        .of("/")
+        .on_room_event(move |namespace, event| {
+            told.tell(match event {
+                RoomEvent::Create { room } => format!("create {room}"),
+                RoomEvent::Join { room, .. } => format!("join {room}"),
+                RoomEvent::Leave { room, .. } => format!("leave {room}"),
+                RoomEvent::Delete { room } => format!("delete {room}"),
+            });
+            let number = told.len();
+            namespace.all().sockets_join(format!("{number}"));
+            namespace.all().sockets_leave(format!("{number}"));
+        })
+        .on("go", |socket, (): ()| socket.join("a"));
+    let client = world.join();
+    log.take();
+    world.say(client, "2[\"go\"]");
+    // Of `a` two, of what is done upon each four, and nothing of what is done upon that.
+    let told = log.take();
+    assert_eq!(told.len(), 2 + 2 * 4, "{told:?}");
+    assert_eq!(told[..2], ["create a", "join a"]);
+    assert_eq!(world.server.of("/").rooms_len(), 1);
+    // Afterwards it is told as before.
+    world.say(client, "2[\"go\"]");
+    assert!(log.take().is_empty());
+    world.say(client, "1");
+    assert!(!log.take().is_empty());
+}

@@ -2,7 +2,7 @@
 //!
 //! Nothing of the host's runs while an adapter does: an answer only queues what is to be run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
@@ -70,7 +70,15 @@ pub(in crate::socketio) type Effect = Box<dyn FnOnce(&Rc<Hub>)>;
 
 /// The queue of effects; a request holds it too, to answer from wherever it is.
 #[derive(Clone, Default)]
-pub(in crate::socketio) struct Effects(Rc<RefCell<VecDeque<Effect>>>);
+pub(in crate::socketio) struct Effects(Rc<Queue>);
+
+#[derive(Default)]
+struct Queue {
+    /// Each with its rank.
+    waiting: RefCell<VecDeque<(u8, Effect)>>,
+    /// How many room watchers what is done at this moment comes of, one of the other.
+    rank: Cell<u8>,
+}
 
 impl<T> Request<T> {
     pub(in crate::socketio) fn new(
@@ -100,11 +108,26 @@ impl<T> Drop for Request<T> {
 
 impl Effects {
     pub(in crate::socketio) fn push(&self, effect: impl FnOnce(&Rc<Hub>) + 'static) {
-        self.0.borrow_mut().push_back(Box::new(effect));
+        self.0.waiting.borrow_mut().push_back((self.rank(), Box::new(effect)));
     }
 
-    pub(in crate::socketio) fn pop(&self) -> Option<Effect> {
-        self.0.borrow_mut().pop_front()
+    /// Does what is next; `false` if nothing is.
+    pub(in crate::socketio) fn run_next(&self, hub: &Rc<Hub>) -> bool {
+        let next = self.0.waiting.borrow_mut().pop_front();
+        let Some((rank, effect)) = next else { return false };
+        // It comes of what queued it, whatever it is that has it done now.
+        let before = self.0.rank.replace(rank);
+        effect(hub);
+        self.0.rank.set(before);
+        true
+    }
+
+    pub(in crate::socketio) fn rank(&self) -> u8 {
+        self.0.rank.get()
+    }
+
+    pub(in crate::socketio) fn set_rank(&self, rank: u8) {
+        self.0.rank.set(rank);
     }
 }
 
