@@ -326,6 +326,10 @@ impl State {
             extras: None,
         });
         self.link_socket(session, key);
+        if self.is_v2(session) {
+            // Its id isn't random: one that asks twice before it is in gets it twice.
+            self.sockets.claim_id(key);
+        }
         Some(key)
     }
 

@@ -103,7 +103,7 @@ impl State {
         if !self.namespaces.get_mut(id).rooms.join(member, room, rooms_max) {
             return false;
         }
-        if watched {
+        if watched && !self.has_twin_in(id, room, member.socket, &socket) {
             self.record_join(id, room, &socket, is_new);
         }
         true
@@ -114,7 +114,7 @@ impl State {
         let Some(entry) = self.sockets.get(key) else { return false };
         let (id, socket) = (entry.namespace, entry.id.clone());
         let left = self.namespaces.get_mut(id).rooms.leave(key, room);
-        if left && self.is_watched(id) {
+        if left && self.is_watched(id) && !self.has_twin_in(id, room, key, &socket) {
             let is_empty = self.is_room_empty(id, room);
             self.record_leave(id, room, &socket, is_empty);
         }
@@ -125,8 +125,8 @@ impl State {
     pub(super) fn record_own_room(&mut self, key: SocketKey) {
         let Some(entry) = self.sockets.get(key) else { return };
         let (id, socket) = (entry.namespace, entry.id.clone());
-        if self.is_watched(id) {
-            let room = socket.as_str();
+        let room = socket.as_str();
+        if self.is_watched(id) && !self.has_twin_in(id, room, key, &socket) {
             let is_new = self.namespaces.get(id).rooms.members(room).is_empty();
             self.record_join(id, room, &socket, is_new);
         }
@@ -139,8 +139,8 @@ impl State {
         if !self.is_watched(id) {
             return self.namespaces.get_mut(id).rooms.leave_all(key);
         }
-        if is_member {
-            let room = socket.as_str();
+        let room = socket.as_str();
+        if is_member && !self.has_twin_in(id, room, key, &socket) {
             let is_empty = self.namespaces.get(id).rooms.members(room).is_empty();
             self.record_leave(id, room, &socket, is_empty);
         }
@@ -171,6 +171,18 @@ impl State {
     fn is_watched(&self, id: NamespaceId) -> bool {
         let namespace = self.namespaces.get(id);
         !namespace.watchers.rooms.is_empty() || namespace.seat.watches_rooms
+    }
+
+    /// Whether another socket with the same id is in a room: a client that came back to what it was
+    /// more than once. To whoever watches they are one, which is there while any of them is.
+    fn has_twin_in(&self, id: NamespaceId, room: &str, key: SocketKey, socket: &SocketId) -> bool {
+        let mut twins = self.sockets.twins(socket).iter().filter(|&&twin| twin != key);
+        twins.any(|&twin| {
+            if room == socket.as_str() {
+                return self.member(id, twin).is_some();
+            }
+            self.namespaces.get(id).rooms.contains(twin, room)
+        })
     }
 
     /// Whether nobody is in a room, nor bears its name.

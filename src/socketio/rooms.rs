@@ -91,6 +91,13 @@ impl Rooms {
         }
     }
 
+    /// Whether a socket is in a room.
+    pub(crate) fn contains(&self, socket: SocketKey, name: &str) -> bool {
+        let room = self.by_name.get(name);
+        let memberships = self.memberships.get(&socket);
+        room.zip(memberships).is_some_and(|(&room, kept)| find(kept, room).is_ok())
+    }
+
     /// The rooms a socket is in, in the order it joined them, without its own.
     pub(crate) fn of(&self, socket: SocketKey) -> Vec<Rc<str>> {
         let memberships = self.memberships.get(&socket).map_or(&[][..], Vec::as_slice);

@@ -4,6 +4,7 @@
 //! (data, pending acknowledgements, handlers of its own, a CONNECT payload) is boxed.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
@@ -74,6 +75,8 @@ pub(crate) enum SocketState {
 pub(crate) struct Sockets {
     entries: Slots<SocketEntry>,
     by_id: HashTable<SocketKey>,
+    /// Those that share an id, the one that got it last behind the others; nearly always empty.
+    twins: HashMap<SocketId, Vec<SocketKey>>,
     /// A fast one will do: all ids in the index are ours, and random but for a namespace. Peers can
     /// only look some up.
     hasher: DefaultHashBuilder,
@@ -84,6 +87,7 @@ impl Sockets {
         Self {
             entries: Slots::with_capacity(sockets),
             by_id: HashTable::with_capacity(sockets),
+            twins: HashMap::new(),
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -100,9 +104,11 @@ impl Sockets {
 
     pub(crate) fn remove(&mut self, key: SocketKey) -> Option<SocketEntry> {
         let entry = self.entries.remove(key)?;
-        let hash = self.hasher.hash_one(&entry.id);
-        if let Ok(found) = self.by_id.find_entry(hash, |&kept| kept == key) {
-            found.remove();
+        let heir = self.forget_twin(&entry.id, key);
+        if self.unindex(&entry.id, key)
+            && let Some(heir) = heir
+        {
+            self.index(&entry.id, heir);
         }
         Some(entry)
     }
@@ -112,18 +118,59 @@ impl Sockets {
     pub(crate) fn set_id(&mut self, key: SocketKey, id: &SocketId) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let old = std::mem::replace(&mut entry.id, id.clone());
+        self.forget_twin(&old, key);
+        self.unindex(&old, key);
+        self.index(id, key);
+        self.claim_id(key);
+    }
+
+    /// Of those who bear a socket's id, it is the one that is meant from now on.
+    pub(crate) fn claim_id(&mut self, key: SocketKey) {
+        let Some(id) = self.id(key) else { return };
+        let hash = self.hasher.hash_one(&id);
+        let entries = &self.entries;
+        let is_other = |&kept: &SocketKey| {
+            kept != key && entries.get(kept).is_some_and(|entry| entry.id == id)
+        };
+        if let Ok(found) = self.by_id.find_entry(hash, is_other) {
+            let (other, _) = found.remove();
+            self.twins.entry(id).or_insert_with(|| vec![other]).push(key);
+        }
+    }
+
+    /// All sockets with this id, if there are several.
+    pub(crate) fn twins(&self, id: &SocketId) -> &[SocketKey] {
+        if self.twins.is_empty() {
+            return &[];
+        }
+        self.twins.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes a socket off the list of those who share its id; returns who got it last of the rest.
+    fn forget_twin(&mut self, id: &SocketId, key: SocketKey) -> Option<SocketKey> {
+        if self.twins.is_empty() {
+            return None;
+        }
+        let twins = self.twins.get_mut(id)?;
+        twins.retain(|&twin| twin != key);
+        let heir = twins.last().copied();
+        if twins.len() < 2 {
+            self.twins.remove(id);
+        }
+        heir
+    }
+
+    fn index(&mut self, id: &SocketId, key: SocketKey) {
         let (entries, hasher) = (&self.entries, &self.hasher);
-        if let Ok(found) = self.by_id.find_entry(hasher.hash_one(&old), |&kept| kept == key) {
-            found.remove();
-        }
-        let hash = hasher.hash_one(id);
-        let has_id = |&kept: &SocketKey| entries.get(kept).is_some_and(|entry| entry.id == *id);
-        if let Ok(found) = self.by_id.find_entry(hash, has_id) {
-            found.remove();
-        }
-        self.by_id.insert_unique(hash, key, |&kept| {
+        self.by_id.insert_unique(hasher.hash_one(id), key, |&kept| {
             entries.get(kept).map_or(0, |entry| hasher.hash_one(&entry.id))
         });
+    }
+
+    /// Whether the socket was the one that its id meant.
+    fn unindex(&mut self, id: &SocketId, key: SocketKey) -> bool {
+        let found = self.by_id.find_entry(self.hasher.hash_one(id), |&kept| kept == key);
+        found.map(|found| found.remove()).is_ok()
     }
 
     /// The socket with this id, in whatever namespace.

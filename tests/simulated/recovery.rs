@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use throng::Refusal;
 use throng::config::{Config, RecoveryConfig};
+use throng::{Refusal, RoomEvent};
 
+use super::handlers::Log;
 use super::{UPGRADE, World, frame};
 
 /// A client as the reference's is one: it takes any last string for an offset.
@@ -348,4 +349,51 @@ fn a_client_that_missed_more_than_may_wait_for_it_is_new() {
     let back = world.come_back(&client);
     assert_ne!(back.id, client.id);
     assert_eq!(world.server.io().socket_counters().sessions_recovered, 0);
+}
+
+/// Who watches rooms knows sockets by their ids: a client that came back twice is one of them.
+#[test]
+fn twins_come_to_a_room_with_the_first_and_leave_it_with_the_last() {
+    let mut world = world(|_| {});
+    let log = Log::default();
+    let told = log.clone();
+    world
+        .server
+        .of("/")
+        .on_room_event(move |_, event| {
+            let (what, room) = match event {
+                RoomEvent::Create { room } => ("create", room),
+                RoomEvent::Join { room, .. } => ("join", room),
+                RoomEvent::Leave { room, .. } => ("leave", room),
+                RoomEvent::Delete { room } => ("delete", room),
+            };
+            told.tell(format!("{what} {}", if room == "a" { "a" } else { "own" }));
+        })
+        .on_connect(|socket| {
+            if !socket.recovered() {
+                socket.join("a");
+            }
+        });
+    let left = ["leave own", "delete own", "leave a", "delete a"];
+    let client = lost(&mut world);
+    let id = client.id.parse::<throng::SocketId>().unwrap();
+    assert_eq!(log.take()[4..], left);
+    for newest_first in [false, true] {
+        let first = world.come_back(&client);
+        assert_eq!(log.take(), ["create a", "join a", "create own", "join own"]);
+        let second = world.come_back(&client);
+        assert_eq!((&first.id, &second.id), (&client.id, &client.id));
+        assert!(log.take().is_empty(), "it is there already");
+        let (goes, stays) = if newest_first { (second, first) } else { (first, second) };
+        world.cut(&goes);
+        assert!(log.take().is_empty(), "it is there yet");
+        world.received(stays.connection);
+        assert!(world.server.of("/").socket(&id).is_some());
+        assert_eq!(world.server.to(&id).emit("own", ()).queued, 1);
+        world.settle();
+        assert!(world.received(stays.connection).contains("[\"own\","));
+        world.cut(&stays);
+        assert_eq!(log.take(), left);
+        assert!(world.server.of("/").socket(&id).is_none());
+    }
 }

@@ -113,6 +113,20 @@ impl State {
         room: &str,
     ) -> Option<Member> {
         let socket = self.sockets.find(room)?;
+        self.member(namespace, socket).or_else(|| {
+            // Whom the id means isn't in, or not any more, and another with it may be.
+            let id = self.sockets.id(socket)?;
+            let twins = self.sockets.twins(&id).iter();
+            twins.rev().find_map(|&twin| self.member(namespace, twin))
+        })
+    }
+
+    /// A socket as a member of a namespace, if it is one.
+    pub(in crate::socketio) fn member(
+        &self,
+        namespace: NamespaceId,
+        socket: SocketKey,
+    ) -> Option<Member> {
         let position = self.sockets.get(socket)?.position as usize;
         let member = self.namespaces.get(namespace).members.get(position).copied()?;
         (member.socket == socket).then_some(member)
