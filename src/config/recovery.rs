@@ -8,9 +8,9 @@ use std::time::Duration;
 /// What it costs: each event without acknowledgement that isn't volatile is kept in memory, its
 /// bytes once however many get it, and carries an offset of about ten bytes to each client. Each
 /// connected client costs an entry in a table, each that has left its rooms and data as JSON. All
-/// of it is bounded here, for each namespace: beyond a limit the oldest is let go of, and counted
-/// ([`SocketCounters`](crate::SocketCounters)). A client whose session or whose last event is gone
-/// gets a fresh socket, as it would without recovery.
+/// of it is bounded here, for the whole server: beyond a limit the oldest of all namespaces is let
+/// go of, and counted ([`SocketCounters`](crate::SocketCounters)). A client whose session or whose
+/// last event is gone gets a fresh socket, as it would without recovery.
 ///
 /// # The offset's trap
 /// The reference's client takes *any* last argument that is a string for an offset, once it has
@@ -37,11 +37,13 @@ pub struct RecoveryConfig {
     pub skip_middlewares: bool,
     /// The most events that are kept. 100,000.
     pub events_max: usize,
-    /// The most bytes of them, with 256 for each event and the names of its rooms. 64 MiB.
+    /// The most bytes of them: 256 for each event, the names of its rooms and 32 for each; what has
+    /// binary attachments twice, and so what outgoing catch-alls see. 64 MiB.
     pub events_bytes_max: usize,
     /// The most sessions of clients that have left. 100,000.
     pub sessions_max: usize,
-    /// The most bytes of them: their rooms and data, and 256 for each. 64 MiB.
+    /// The most bytes of them: 256 for each, its data, the names of its rooms and 32 for each.
+    /// 64 MiB.
     pub sessions_bytes_max: usize,
 }
 

@@ -102,7 +102,7 @@ use parked::ParkedValues;
 use payload::EncodeError;
 use pulled::Pulled;
 use questions::Questions;
-use recovery::{Identities, RecoveringAdapter};
+use recovery::{Identities, RecoveryStore};
 use session::SessionNotes;
 use sockets::Sockets;
 use timers::HostTimers;
@@ -244,9 +244,8 @@ impl Hub {
             busy: Cell::new(false),
         });
         if let Some(recovery) = recovery {
-            hub.set_adapter(AdapterMaker::new(move |_| {
-                Box::new(RecoveringAdapter::new(recovery.clone()))
-            }));
+            let store = RecoveryStore::new(recovery);
+            hub.set_adapter(AdapterMaker::new(move |_| Box::new(store.adapter())));
         }
         hub
     }

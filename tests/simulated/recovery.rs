@@ -284,7 +284,7 @@ fn what_is_kept_is_bounded_by_count_bytes_and_time() {
 
     let mut small = world(|recovery| {
         recovery.events_bytes_max = 1_000;
-        recovery.sessions_bytes_max = 600;
+        recovery.sessions_bytes_max = 700;
     });
     for _ in 0..100 {
         small.server.emit("event", &"a".repeat(100));
@@ -396,4 +396,78 @@ fn twins_come_to_a_room_with_the_first_and_leave_it_with_the_last() {
         assert_eq!(log.take(), left);
         assert!(world.server.of("/").socket(&id).is_none());
     }
+}
+
+#[test]
+fn the_limits_of_what_is_kept_hold_for_all_namespaces_together() {
+    let mut world = world(|recovery| {
+        recovery.events_max = 10;
+        recovery.sessions_max = 4;
+    });
+    world.server.of_pattern("^/room-").unwrap();
+    let client = lost(&mut world);
+    for number in 0..8 {
+        world.server.of(&format!("/room-{number}")).emit("event", ());
+    }
+    let back = world.come_back(&client);
+    assert_eq!(back.id, client.id, "nine events are kept, of ten that may be");
+    world.cut(&back);
+    for number in 0..3 {
+        world.server.of(&format!("/room-{number}")).emit("event", ());
+    }
+    assert_eq!(world.counters().recovery_events_evicted, 2);
+    assert_ne!(world.come_back(&client).id, client.id, "the oldest has gone, in whichever of them");
+    // Sessions likewise: three of them here, and two elsewhere.
+    for number in 0..5 {
+        let connection = world.connect();
+        world.send(connection, UPGRADE);
+        let name = if number < 3 { String::new() } else { format!("/room-{number},") };
+        world.send(connection, frame(0x81, &format!("40{name}")));
+        world.settle();
+        world.server.net_mut().end(connection);
+        world.settle();
+    }
+    assert_eq!(world.counters().recovery_sessions_evicted, 2);
+}
+
+#[test]
+fn what_is_kept_of_a_namespace_goes_with_it_and_counts_no_more() {
+    let mut recovery = RecoveryConfig::default();
+    recovery.events_max = 2;
+    recovery.sessions_max = 2;
+    let mut config = Config::default();
+    config.socket.recovery = Some(recovery);
+    config.socket.cleanup_empty_child_namespaces = true;
+    let mut world = World::new(config);
+    world.server.of_pattern("^/room-").unwrap();
+    for number in 0..200 {
+        let connection = world.connect();
+        world.send(connection, UPGRADE);
+        world.send(connection, frame(0x81, &format!("40/room-{number},")));
+        world.settle();
+        world.server.of(&format!("/room-{number}")).emit("event", ());
+        world.server.net_mut().end(connection);
+        world.settle();
+    }
+    let counters = world.counters();
+    assert_eq!((counters.sessions_persisted, counters.recovery_events_evicted), (200, 0));
+    assert_eq!(counters.recovery_sessions_evicted, 0);
+}
+
+#[test]
+fn what_outgoing_catch_alls_see_and_the_names_of_rooms_count_as_kept() {
+    let evicted = |rooms: usize, is_watched: bool| {
+        let world = world(|recovery| recovery.events_bytes_max = 100_000);
+        if is_watched {
+            world.server.of("/").on_any_outgoing(|_, _, _| {});
+        }
+        let names: Vec<_> = (0..rooms).map(|number| format!("{number}")).collect();
+        for _ in 0..100 {
+            world.server.to(names.clone()).emit("event", &"a".repeat(400));
+        }
+        world.counters().recovery_events_evicted
+    };
+    assert_eq!(evicted(0, false), 0);
+    assert!((5..=15).contains(&evicted(0, true)));
+    assert!((70..=90).contains(&evicted(100, false)));
 }

@@ -113,4 +113,13 @@ impl EncodedEvent {
     pub fn bytes(&self) -> usize {
         self.message.bytes()
     }
+
+    /// All that is kept with it: what outgoing catch-alls see, and where there are bytes in it,
+    /// the form it was sent in, which differs from what was encoded.
+    pub(in crate::socketio) fn kept_bytes(&self) -> usize {
+        let forms = if self.message.has_binary() { 2 } else { 1 };
+        let watched = self.watched.as_ref();
+        let watched = watched.map_or(0, |event| event.name.len() + event.args.bytes());
+        forms * self.bytes() + watched
+    }
 }

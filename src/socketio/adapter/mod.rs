@@ -27,7 +27,7 @@ pub use request::{AdapterError, Request};
 pub use snapshot::SocketSnapshot;
 
 pub use super::answers::Answers;
-pub use super::recovery::{RecoveringAdapter, RestoredSession, SavedSession};
+pub use super::recovery::{RecoveringAdapter, RecoveryStore, RestoredSession, SavedSession};
 pub use super::room_events::RoomEvent;
 
 pub(super) use request::Effects;

@@ -9,6 +9,7 @@
 //!
 //! Where recovery is off none of this is entered, and a socket costs nothing more.
 
+mod adapter;
 mod offset;
 mod store;
 
@@ -19,7 +20,8 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-pub use store::RecoveringAdapter;
+pub use adapter::RecoveringAdapter;
+pub use store::RecoveryStore;
 
 use super::adapter::{BroadcastOptions, Emitted, EncodedEvent, OutgoingEvent, Request};
 use super::rooms::{Member, SocketKey};
