@@ -1,10 +1,10 @@
-// The application of `throng serve`, of the `express` example and of the scenario
-// `socket-protocol-msgpack`, written with the Node.js reference. The suites run against it too (`node run.mjs --reference`), so that a failing test
-// tells a wrong server from a wrong test.
+// The application of `throng serve`, of the `express` example and of some scenarios, written with
+// the Node.js reference. The suites run against it too (`node run.mjs --reference`), so that a
+// failing test tells a wrong server from a wrong test.
 //
 //   node reference-server.mjs serve --port 0      prints: Listening on http://127.0.0.1:40123
 //   node reference-server.mjs express --port 0    prints: Listening on port 40123
-//   node reference-server.mjs v2-support          the app of the example `scenarios`
+//   node reference-server.mjs v2-support          an app of the example `scenarios`
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -48,7 +48,9 @@ const io = new Server(http, {
     cors: { origin: "*" },
   }),
 });
-if (application === "v2-support") {
+if (application.startsWith("engine-protocol")) {
+  echoBelow(application === "engine-protocol-v3");
+} else if (application === "v2-support") {
   supportV2();
 } else if (application === "socket-protocol-msgpack") {
   supportMsgpack();
@@ -98,6 +100,14 @@ function express(socket) {
     socket.emit("reply", "Hello Client");
   });
   socket.on("disconnect", () => console.log("Client disconnected"));
+}
+
+/** Bare Engine.IO beside the server above, which nobody asks for then. */
+function echoBelow(allowEIO3) {
+  const { attach } = require("engine.io");
+  const cors = { origin: "*" };
+  const engine = attach(http, { pingInterval: 300, pingTimeout: 200, cors, allowEIO3 });
+  engine.on("connection", (socket) => socket.on("message", (message) => socket.send(message)));
 }
 
 function supportV2() {

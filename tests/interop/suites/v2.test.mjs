@@ -161,14 +161,21 @@ describe("socket.io-client 2 in a browser", () => {
     await server?.stop();
   });
 
-  // What Node.js lacks: there the client polls in text, and has no scripts.
+  // What Node.js lacks: there the client polls in text, and has no scripts; nor has it the
+  // browser's own WebSocket.
+  const polling = { transports: ["polling"] };
   const travels = [
-    { name: "polling in bytes", options: {} },
-    { name: "polling by scripts", options: { forceJSONP: true } },
+    { name: "polling in bytes", options: polling },
+    { name: "polling by scripts", options: { ...polling, forceJSONP: true } },
+    { name: "polling, then upgrade", options: {} },
+    { name: "websocket only", options: { transports: ["websocket"] } },
   ];
   for (const { name, options } of travels) {
     test(name, async () => {
-      const page = await browser.browser.newPage();
+      // A page that comes from no address may open a WebSocket to this machine's only if it is let.
+      const permissions = ["local-network-access"];
+      const context = await browser.browser.newContext({ permissions });
+      const page = await context.newPage();
       const answers = [];
       page.on("response", async (response) => {
         answers.push(await response.headerValue("content-type").catch(() => null));
@@ -181,17 +188,21 @@ describe("socket.io-client 2 in a browser", () => {
       const exchanged = page.evaluate(exchange, { ...options, url: server.url });
       const heard = await within(exchanged, "what the page says");
       const text = "\u{1f600}\u2028\\n\n";
-      assert.deepEqual(heard, { echo: [text, [0, 10, 255]], acked: [[7], text], pongs: 3 });
+      const transport = options.transports?.[0] ?? "websocket";
+      const expected = { echo: [text, [0, 10, 255]], acked: [[7], text], pongs: 3, transport };
+      assert.deepEqual(heard, expected);
       const isInBytes = answers.includes("application/octet-stream");
-      assert.equal(isInBytes, name === "polling in bytes", answers.join(", "));
-      await page.close();
+      if (transport === "polling") {
+        assert.equal(isInBytes, name === "polling in bytes", answers.join(", "));
+      }
+      await context.close();
     });
   }
 });
 
 /** Runs in the page: says some things and gives what was heard. */
 async function exchange({ url, ...options }) {
-  const socket = window.io(url, { ...options, transports: ["polling"], reconnection: false });
+  const socket = window.io(url, { ...options, reconnection: false });
   const next = (event) => new Promise((resolve) => socket.once(event, (...args) => resolve(args)));
   // An ArrayBuffer or, where it came as base64, a Blob.
   const numbers = async (bytes) => [...new Uint8Array(await new Response(bytes).arrayBuffer())];
@@ -207,7 +218,8 @@ async function exchange({ url, ...options }) {
     await next("pong");
     pongs += 1;
   }
+  const transport = socket.io.engine.transport.name;
   socket.close();
   const echo = [said, await numbers(bytes)];
-  return { echo, acked: [await numbers(acked[0]), acked[1]], pongs };
+  return { echo, acked: [await numbers(acked[0]), acked[1]], pongs, transport };
 }
