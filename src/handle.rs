@@ -1,22 +1,25 @@
 //! The one thing of a server that other threads may hold: a bounded mailbox and a waker.
 
+mod broadcast;
+mod mailbox;
 mod remote;
+mod sync;
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::Waker;
 
+pub use broadcast::{EmitError, RemoteBroadcast};
 pub use remote::{RemoteAck, RemoteDecision, RemoteNamespaceDecision, RemoteNext};
 
 use crate::socketio::Io;
+use mailbox::{Posted, Slot};
 
-/// Runs closures inside the server's loop, from any thread.
+/// Runs closures inside the server's loop, from any thread, and emits into it.
 ///
 /// Closures run in the order in which they were posted, at the beginning of the next turn; the
 /// loop is woken once for all that were posted before it got there. At most 65,536 wait. A clone
-/// posts into the same mailbox.
+/// posts into the same mailbox. What is emitted ([`Handle::emit`], [`Handle::to`]) is serialised
+/// by the thread that emits, and takes its place among the closures.
 ///
 /// ```
 /// use throng::Server;
@@ -24,9 +27,8 @@ use crate::socketio::Io;
 /// let mut server = Server::builder().bind("127.0.0.1:0")?;
 /// let handle = server.handle();
 /// std::thread::spawn(move || {
-///     let _ = handle.post(|io| {
-///         io.emit("from", &"another thread");
-///     });
+///     let _ = handle.emit("from", "another thread");
+///     let _ = handle.post(|io| println!("{} are here", io.sockets_len()));
 ///     let _ = handle.close();
 /// });
 /// server.run()?;
@@ -34,27 +36,12 @@ use crate::socketio::Io;
 /// ```
 #[derive(Clone)]
 pub struct Handle {
-    sender: Sender<Job>,
+    slot: Slot<Job>,
     waker: Waker,
-    posts: Arc<Posts>,
 }
 
 /// The receiving end, in the server.
-pub(crate) struct Mailbox {
-    sender: Sender<Job>,
-    receiver: Receiver<Job>,
-    posts: Arc<Posts>,
-}
-
-/// What both ends know of the closures on their way.
-#[derive(Debug, Default)]
-struct Posts {
-    /// How many wait. The bound is kept here, since a bounded channel makes room for all of them
-    /// at once: a megabyte and a half for a mailbox that most servers never use.
-    waiting: AtomicUsize,
-    /// Set between the first post of a batch and its collection.
-    posted: AtomicBool,
-}
+pub(crate) struct Mailbox(mailbox::Mailbox<Job>);
 
 /// Why a closure was not taken.
 ///
@@ -82,28 +69,40 @@ impl Handle {
     /// Posts a closure; never blocks. Fails, and drops the closure, where too many wait or the
     /// server is gone. A closure that is taken runs unless the server ends before its next turn.
     pub fn post(&self, job: impl FnOnce(Io<'_>) + Send + 'static) -> Result<(), PostError> {
-        if self.posts.waiting.fetch_add(1, Ordering::AcqRel) >= JOBS_MAX {
-            self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
-            return Err(PostError::Full);
-        }
-        self.send(Box::new(job))
+        let posted = self.slot.post(Box::new(job));
+        self.wake_after(posted)
     }
 
     /// Posts what is bounded by something else.
     fn push(&self, job: Job) -> Result<(), PostError> {
-        self.posts.waiting.fetch_add(1, Ordering::AcqRel);
-        self.send(job)
+        let posted = self.slot.push(job);
+        self.wake_after(posted)
     }
 
-    fn send(&self, job: Job) -> Result<(), PostError> {
-        if self.sender.send(job).is_err() {
-            self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
-            return Err(PostError::Closed);
-        }
-        if !self.posts.posted.swap(true, Ordering::AcqRel) {
+    fn wake_after(&self, posted: Result<Posted, PostError>) -> Result<(), PostError> {
+        if posted? == Posted::Wake {
             self.waker.wake_by_ref();
         }
         Ok(())
+    }
+
+    /// How many closures and emits wait, of all threads together: a producer may hold back before
+    /// it is told that the mailbox is full.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use throng::Server;
+    ///
+    /// let mut server = Server::builder().bind("127.0.0.1:0")?;
+    /// let handle = server.handle();
+    /// handle.post(|_| {}).unwrap();
+    /// assert_eq!(handle.waiting(), 1);
+    /// server.poll(Some(Duration::ZERO))?;
+    /// assert_eq!(handle.waiting(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn waiting(&self) -> usize {
+        self.slot.waiting()
     }
 
     /// Closes the server; see [`Io::close`].
@@ -114,44 +113,36 @@ impl Handle {
 
 impl Mailbox {
     pub(crate) fn new() -> Self {
-        let (sender, receiver) = channel();
-        Self { sender, receiver, posts: Arc::default() }
+        Self(mailbox::Mailbox::new(JOBS_MAX))
     }
 
     pub(crate) fn handle(&self, waker: Waker) -> Handle {
-        Handle { sender: self.sender.clone(), waker, posts: Arc::clone(&self.posts) }
+        Handle { slot: self.0.slot(), waker }
     }
 
-    /// A new batch begins, of so many closures: whoever posts from here on wakes the loop again,
-    /// and waits for its next turn.
+    /// A new batch begins, of so many closures.
     pub(crate) fn begin(&self) -> usize {
-        if self.posts.posted.swap(false, Ordering::AcqRel) {
-            self.posts.waiting.load(Ordering::Acquire)
-        } else {
-            0
-        }
+        self.0.begin()
     }
 
     /// Whether a batch is to be collected.
     pub(crate) fn is_posted(&self) -> bool {
-        self.posts.posted.load(Ordering::Acquire)
+        self.0.is_posted()
     }
 
     /// What is left of a batch belongs to the next.
     pub(crate) fn put_off(&self) {
-        self.posts.posted.store(true, Ordering::Release);
+        self.0.put_off();
     }
 
     pub(crate) fn next(&self) -> Option<Job> {
-        let job = self.receiver.try_recv().ok()?;
-        self.posts.waiting.fetch_sub(1, Ordering::AcqRel);
-        Some(job)
+        self.0.next()
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Handle(..)")
+        write!(f, "Handle({} waiting)", self.waiting())
     }
 }
 
@@ -182,10 +173,12 @@ mod tests {
                 assert_eq!(handle.post(|_| {}), Ok(()));
             }
             assert_eq!(handle.post(|_| {}), Err(PostError::Full));
+            assert_eq!(handle.waiting(), JOBS_MAX);
             assert_eq!(mailbox.begin(), JOBS_MAX);
             assert_eq!(std::iter::from_fn(|| mailbox.next()).count(), JOBS_MAX);
         }
         drop(mailbox);
         assert_eq!(handle.post(|_| {}), Err(PostError::Closed));
+        assert_eq!(handle.waiting(), 0);
     }
 }

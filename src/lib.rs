@@ -135,7 +135,8 @@ pub use deadlines::Now;
 pub use endpoint::{WebSocket, WebSocketEvent};
 pub use engineio::{DisconnectReason, EngineCounters, Protocol, Rejection, Transport};
 pub use handle::{
-    Handle, PostError, RemoteAck, RemoteDecision, RemoteNamespaceDecision, RemoteNext,
+    EmitError, Handle, PostError, RemoteAck, RemoteBroadcast, RemoteDecision,
+    RemoteNamespaceDecision, RemoteNext,
 };
 pub use outbox::Delivery;
 pub use reactor::net;

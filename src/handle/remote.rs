@@ -6,10 +6,12 @@
 use std::any::Any;
 use std::fmt;
 
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
 
 use super::{Handle, PostError};
 use crate::admission::Decision;
+use crate::socketio::payload::SendableArgs;
 use crate::socketio::{Ack, NamespaceDecision, Next, ParkedKey, Refusal};
 
 /// An [`Ack`] for another thread; see [`Handle::remote_ack`].
@@ -120,9 +122,14 @@ impl Handle {
 }
 
 impl RemoteAck {
-    /// Sends one value, which is serialised by the loop. Fails where the server is gone.
-    pub fn send<T: Serialize + Send + 'static>(self, value: T) -> Result<(), PostError> {
-        self.send_with(move |ack| ack.send(&value))
+    /// Sends one value, which this thread serialises. Fails where the server is gone; a value that
+    /// can't be serialised is counted and sends nothing, as with [`Ack::send`].
+    pub fn send<T: Serialize>(self, value: T) -> Result<(), PostError> {
+        let args = SendableArgs::new(&value);
+        self.send_with(move |ack| match args {
+            Ok(args) => ack.send(args.into_owned()),
+            Err(_) => ack.send(&Unserialisable),
+        })
     }
 
     /// Sends whatever the loop then sends: several arguments, none, or later.
@@ -183,6 +190,15 @@ impl RemoteDecision {
     pub fn refuse(self, message: &str) -> Result<(), PostError> {
         let message = message.to_owned();
         self.parked.take(move |decision: Decision| decision.refuse(&message))
+    }
+}
+
+/// Stands for a value that has failed to be serialised: it fails again where that is counted.
+struct Unserialisable;
+
+impl Serialize for Unserialisable {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(S::Error::custom("the value could not be serialised"))
     }
 }
 

@@ -89,6 +89,7 @@ pub(crate) use backpressure::Water;
 pub(crate) use handshake::Opening;
 pub(crate) use parked::ParkedKey;
 pub(crate) use session::Ended;
+pub(crate) use socket::assert_not_reserved;
 pub(crate) use timers::Timer;
 
 use adapter::{AdapterMaker, Effects, Selected};

@@ -20,6 +20,7 @@ mod owned_args;
 mod placeholder;
 mod placeholder_deserializer;
 mod scan;
+mod sendable_args;
 
 pub use args::{Args, ArgsError, ArgsSeq};
 pub use binary::{Binary, BinarySlice};
@@ -29,6 +30,7 @@ pub use owned_args::OwnedArgs;
 pub(crate) use into_args::ArgsWriter;
 pub(crate) use placeholder::placeholders_are_legal;
 pub(crate) use scan::JSON_SPACE;
+pub(crate) use sendable_args::SendableArgs;
 
 #[cfg(test)]
 mod tests;

@@ -375,6 +375,6 @@ impl fmt::Debug for Socket<'_> {
 }
 
 /// The host's misuse, not the peer's: a handler that forwards names from outside checks them.
-pub(super) fn assert_not_reserved(event: &str) {
+pub(crate) fn assert_not_reserved(event: &str) {
     assert!(!is_reserved_event(event), "\"{event}\" is a reserved event name");
 }

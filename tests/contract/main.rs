@@ -1,7 +1,11 @@
 //! The contract of embedding, sentence by sentence: each test is named after what the page about
 //! embedding promises (`src/guide/embedding.md`).
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod descriptor;
 mod host;
 mod sources;
+mod threads;
 mod turn;

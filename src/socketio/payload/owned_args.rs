@@ -111,6 +111,14 @@ impl OwnedArgs {
         self.as_args().bytes() + attachments
     }
 
+    /// The text alone, without the attachments that it refers to.
+    pub(super) fn into_json(self) -> String {
+        match self.repr {
+            Repr::Json { json, .. } => json,
+            Repr::Msgpack { values } => Args::msgpack(&values, self.len).json().into_owned(),
+        }
+    }
+
     /// The arguments for reading and for emitting again; costs nothing.
     pub fn as_args(&self) -> Args<'_> {
         match &self.repr {
