@@ -67,7 +67,29 @@ use sources::Sources;
 /// assert!(!turn.more);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// # Lifetime
+///
+/// There may be several in one process, and one may be dropped at any time: its connections and
+/// listeners are closed as they stand, without last words (those [`Server::close`] sends), and what
+/// its handlers, timers and sockets held is dropped. What others still hold of it does nothing from
+/// then on: a [`Handle`](crate::Handle) and answers on other threads say
+/// [`PostError::Closed`](crate::PostError::Closed), owned answers are thrown away.
+///
+/// Handlers need not be `Send`, and so a server isn't, nor is its [`Builder`]: it is built by the
+/// thread that runs it.
+///
+/// ```compile_fail
+/// let mut server = throng::Server::builder().bind("127.0.0.1:0").unwrap();
+/// std::thread::spawn(move || server.run()); // `Server` cannot be sent between threads safely
+/// ```
+///
+/// ```no_run
+/// std::thread::spawn(|| throng::Server::builder().bind("127.0.0.1:0")?.run());
+/// ```
 pub struct Server<N: Net = SystemNet> {
+    /// The first to be dropped: what the others' end runs of the host's code can't post any more.
+    mailbox: Mailbox,
     reactor: Reactor<N, Owner>,
     hub: Rc<Hub>,
     app: App,
@@ -84,7 +106,6 @@ pub struct Server<N: Net = SystemNet> {
     admissions: HashMap<ConnectionKey, PendingAdmission>,
     greetings: HashMap<ConnectionKey, Greeting>,
     error_handler: Option<ErrorHandler>,
-    mailbox: Mailbox,
     clock: Box<dyn Fn() -> Now>,
     now: Now,
     buffer: Vec<u8>,
@@ -371,6 +392,7 @@ impl<N: Net> Server<N> {
         );
         listeners.into_iter().try_for_each(|listener| reactor.listen(listener))?;
         Ok(Self {
+            mailbox: Mailbox::new(),
             reactor,
             hub,
             app: App::new(),
@@ -384,7 +406,6 @@ impl<N: Net> Server<N> {
             admissions: HashMap::new(),
             greetings: HashMap::new(),
             error_handler: None,
-            mailbox: Mailbox::new(),
             clock,
             now,
             buffer: vec![0; buffer_bytes],

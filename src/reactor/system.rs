@@ -56,8 +56,14 @@ pub struct SystemListener(Listener);
 enum Listener {
     /// IPv4, IPv6, or both.
     Tcp(TcpListener),
-    /// Its file is removed when the listener closes.
-    Unix(UnixListener, PathBuf),
+    Unix(UnixSocket),
+}
+
+/// A Unix listener and its file, which is removed with it: closed, or dropped with its server.
+#[derive(Debug)]
+struct UnixSocket {
+    listener: UnixListener,
+    path: PathBuf,
 }
 
 /// A connected socket, TCP or Unix, of a [`SystemNet`].
@@ -182,21 +188,27 @@ impl SystemListener {
 
     /// Binds a Unix listener; the path must be free.
     pub(crate) fn bind_unix(path: PathBuf) -> io::Result<Self> {
-        Ok(Self(Listener::Unix(UnixListener::bind(&path)?, path)))
+        Ok(Self(Listener::Unix(UnixSocket { listener: UnixListener::bind(&path)?, path })))
     }
 
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         match &self.0 {
             Listener::Tcp(listener) => listener.local_addr().ok(),
-            Listener::Unix(..) => None,
+            Listener::Unix(_) => None,
         }
     }
 
     fn source(&mut self) -> &mut dyn Source {
         match &mut self.0 {
             Listener::Tcp(listener) => listener,
-            Listener::Unix(listener, _) => listener,
+            Listener::Unix(socket) => &mut socket.listener,
         }
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -281,8 +293,8 @@ impl Net for SystemNet {
                 }
                 Ok(Accepted { stream: SystemStream(Stream::Tcp(stream)), peer: Some(peer) })
             }
-            Listener::Unix(listener, _) => {
-                let (stream, _) = listener.accept()?;
+            Listener::Unix(socket) => {
+                let (stream, _) = socket.listener.accept()?;
                 Ok(Accepted { stream: SystemStream(Stream::Unix(stream)), peer: None })
             }
         }
@@ -334,9 +346,6 @@ impl Net for SystemNet {
 
     fn close_listener(&mut self, mut listener: SystemListener) {
         let _ = self.poll.registry().deregister(listener.source());
-        if let Listener::Unix(_, path) = &listener.0 {
-            let _ = std::fs::remove_file(path);
-        }
     }
 
     fn waker(&self) -> Waker {

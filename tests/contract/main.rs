@@ -6,6 +6,7 @@ mod common;
 
 mod descriptor;
 mod host;
+mod lifetime;
 mod sources;
 mod threads;
 mod turn;
