@@ -4,9 +4,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod acts;
 mod descriptor;
 mod host;
 mod lifetime;
+mod reentrancy;
 mod sources;
 mod threads;
 mod turn;
