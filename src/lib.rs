@@ -36,6 +36,7 @@
 //! - [`config::Config`] holds every option and limit; each says what happens when it is met.
 //! - [`Handle`] is what other threads may hold.
 //! - [`adapter::Adapter`] makes one server of several, [`Parser`] brings another format than JSON.
+//! - [`sans_io`] is a server without sockets: for another transport, a simulation.
 //! - [`testing`] has clients without sockets and time without waiting, for your own tests.
 //!
 //! # Features
@@ -118,6 +119,7 @@ pub mod http;
 mod message;
 mod outbox;
 mod reactor;
+pub mod sans_io;
 mod send_queue;
 mod server;
 mod slots;

@@ -359,7 +359,7 @@ impl<N: Net> Server<N> {
         })
     }
 
-    fn assemble(
+    pub(crate) fn assemble(
         net: N,
         listeners: Vec<N::Listener>,
         config: Config,

@@ -56,6 +56,7 @@ const LAYERS: &[(&str, bool, &[&str])] = &[
         ],
     ),
     ("testing", true, &["reactor", "engineio", "socketio", "server"]),
+    ("sans_io", true, &["reactor", "socketio", "server"]),
     ("guide", false, &[]),
 ];
 

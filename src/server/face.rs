@@ -169,6 +169,10 @@ impl<N: Net> Server<N> {
         self.reactor.connections_max()
     }
 
+    pub(crate) fn net(&self) -> &N {
+        self.reactor.net()
+    }
+
     /// The network, for a simulation to look into; see [`net`](crate::net).
     pub fn net_mut(&mut self) -> &mut N {
         self.reactor.net_mut()

@@ -164,7 +164,7 @@ impl<N: Net> Server<N> {
     }
 
     /// Whether anything was queued since the last flush, or was left over by it.
-    pub(super) fn has_queued(&self) -> bool {
+    pub(crate) fn has_queued(&self) -> bool {
         let state = self.hub.state.borrow();
         state.outboxes.has_listed()
             || !state.commands.is_empty()

@@ -9,6 +9,7 @@ mod descriptor;
 mod host;
 mod lifetime;
 mod reentrancy;
+mod sans_io;
 mod sources;
 mod threads;
 mod turn;
