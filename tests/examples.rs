@@ -63,12 +63,18 @@ impl Example {
 
     /// A client on a WebSocket that has joined `/`, and its id.
     fn join(&self) -> (WebSocket, String) {
+        let mut socket = self.open();
+        let id = socket.join("/");
+        (socket, id)
+    }
+
+    /// A client on a WebSocket that has joined nothing.
+    fn open(&self) -> WebSocket {
         let mut wire = Wire::connect_to(self.address);
         wire.send(upgrade_head("/socket.io/?EIO=4&transport=websocket", ""));
         let mut socket = WebSocket::upgraded(wire);
         assert!(socket.text().starts_with("0{\"sid\":\""));
-        let id = socket.join("/");
-        (socket, id)
+        socket
     }
 
     /// It ends by itself, in good order.
@@ -170,4 +176,61 @@ fn market() {
     let mut counts = caught_up.split_whitespace().filter_map(|word| word.parse::<u32>().ok());
     let (sent, of) = (counts.next().unwrap(), counts.next().unwrap());
     assert!(sent <= 4 && of > 100, "{caught_up}");
+}
+
+#[test]
+fn workers() {
+    let example = Example::run("workers", 30);
+    let mut stranger = example.open();
+    stranger.send("40");
+    stranger.expect(&["44{\"message\":\"unknown token\"}"]);
+    let mut sockets: Vec<_> = (0..3).map(|_| example.open()).collect();
+    for socket in &mut sockets {
+        socket.send("40{\"token\":\"secret\"}");
+        assert!(socket.text().starts_with("40{\"sid\":\""));
+    }
+    for (number, socket) in sockets.iter_mut().enumerate() {
+        socket.send(&format!("42{number}[\"factor\",1001]"));
+    }
+    for (number, socket) in sockets.iter_mut().enumerate() {
+        socket.expect(&[&format!("43{number}[[7,11,13]]")]);
+    }
+}
+
+/// What it prints to is no terminal: it draws into memory.
+#[test]
+fn dashboard() {
+    let example = Example::run("dashboard", 30);
+    let mut sockets: Vec<_> = (0..3).map(|_| example.join().0).collect();
+    example.line_with("sockets      3");
+    sockets[0].send("42[\"chat\",\"hi\"]");
+    for socket in &mut sockets {
+        socket.expect(&["42[\"chat\",\"hi\"]"]);
+    }
+    example.line_with("out          3/s");
+    let _fourth = example.open();
+    example.line_with("sessions     4");
+}
+
+/// It needs no port, and ends by itself at once: a minute and a half of a time of its own.
+#[test]
+fn sans_io() {
+    let run = || {
+        let output = Command::new(directory().join("sans_io")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let trace = run();
+    let expected = [
+        " 0.000 s  ann >  42[\"say\",\"hi\"]",
+        " 0.000 s  bob <  42[\"said\",\"hi\"]",
+        " s  ann <  2",
+        " s  ann >  3",
+        " s  ann <  42[\"left\",\"ping timeout\"]",
+        " s  bob <  (close)",
+    ];
+    for line in expected {
+        assert!(trace.lines().any(|found| found.ends_with(line)), "no {line:?} in\n{trace}");
+    }
+    assert_eq!(trace, run(), "a run of one seed is like every other");
 }
