@@ -329,6 +329,11 @@ impl<N: Net> Server<N> {
         if self.has_more() || !self.hub.pulled.is_empty() {
             return Some(Duration::ZERO);
         }
+        self.next_own_deadline()
+    }
+
+    /// The next deadline there is, whatever is left to do or to pull.
+    pub(crate) fn next_own_deadline(&self) -> Option<Duration> {
         let closing = match self.closing {
             Closing::Until(at) => Some(at),
             _ => None,

@@ -1,7 +1,7 @@
 //! `throng::testing` under test: its clients do what official ones do, over either transport, and
 //! every run is the same.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -75,6 +75,32 @@ fn a_burst_arrives_in_its_order_whatever_a_body_may_hold() {
     }
     let expected: Vec<_> = (0..50).map(|number| event("number", &number)).collect();
     assert_eq!(test.received(alice), expected);
+}
+
+#[test]
+fn a_server_comes_to_rest_and_time_passes_though_nobody_pulls() {
+    let mut config = Config::default();
+    config.socket.pulled_events_max = 2;
+    let ticks = Rc::new(Cell::new(0));
+    let count = Rc::clone(&ticks);
+    let mut test = TestServer::with_config(config, 1, |server| {
+        server.of("/").pull();
+        server.io().every(Duration::from_secs(1), move |_| count.set(count.get() + 1));
+    });
+    let alice = test.connect("/").unwrap();
+    for number in 0..5 {
+        test.emit(alice, "number", &number);
+    }
+    test.advance(Duration::from_secs(10));
+    assert_eq!(ticks.get(), 10);
+    assert!(matches!(test.next_event(), Some(throng::Event::Connected(_))));
+    for expected in 0..5 {
+        let Some(throng::Event::Message(message)) = test.next_event() else { panic!("a message") };
+        assert_eq!(message.parse(), Ok(expected));
+    }
+    assert!(test.next_event().is_none());
+    // Nothing was heard of her for as long as nobody pulled, but that was not too long.
+    assert!(test.is_connected(alice));
 }
 
 #[test]

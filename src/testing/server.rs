@@ -300,7 +300,7 @@ impl TestServer {
     /// When the server or a client has something to do by itself.
     fn next_deadline(&self) -> Option<Duration> {
         let clients = self.clients.iter().filter_map(|client| client.link.deadline());
-        clients.chain(self.server.next_deadline()).min()
+        clients.chain(self.server.next_own_deadline()).min()
     }
 
     /// A session of EIO 3 opens a moment after its WebSocket.

@@ -494,3 +494,69 @@ fn nested_closures_tell_in_the_order_in_which_things_came_to_be() {
     assert!(!test.is_connected(bob));
     assert_eq!(log.borrow().len(), 2);
 }
+
+/// Numbers without a pattern, the same for each seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+/// One step of clients, host or time.
+fn step(test: &mut TestServer, clients: &mut Vec<throng::testing::TestSocket>, by: &mut Numbers) {
+    if clients.is_empty() || (clients.len() < 6 && by.below(8) == 0) {
+        let transport = [Transport::Polling, Transport::WebSocket][by.below(2)];
+        clients.push(test.start_connect(Connect::to("/").transport(transport)));
+        return;
+    }
+    let client = clients[by.below(clients.len())];
+    match by.below(12) {
+        0 => test.leave(client),
+        1 => test.cut(client),
+        2 if !test.is_connected(client) => drop(test.reconnect(client)),
+        3 => test.server().of("/").disconnect_sockets(),
+        4 => test.advance(Duration::from_millis(by.below(2_000) as u64)),
+        _ if test.is_connected(client) => test.emit(client, "number", &by.below(1_000)),
+        _ => {}
+    }
+}
+
+#[test]
+fn values_tell_the_same_story_as_handlers_whatever_clients_do() {
+    for seed in 0..100 {
+        let mut by = Numbers(seed);
+        let log: Rc<RefCell<Vec<String>>> = Rc::default();
+        let [came, said, left] = [Rc::clone(&log), Rc::clone(&log), Rc::clone(&log)];
+        let mut config = Config::default();
+        config.socket.pulled_events_max = 1 + by.below(6);
+        let mut test = TestServer::with_config(config, seed, |server| {
+            server
+                .of("/")
+                .pull()
+                .on_connect(move |socket| {
+                    came.borrow_mut().push(format!("{:?} connected", socket.to_ref()));
+                })
+                .on("number", move |socket, number: u32| {
+                    said.borrow_mut().push(format!("{:?} / number {number}", socket.to_ref()));
+                })
+                .on_disconnect(move |socket, reason| {
+                    let name = socket.to_ref();
+                    left.borrow_mut().push(format!("{name:?} disconnected: {reason}"));
+                });
+        });
+        let (mut clients, mut told) = (Vec::new(), Vec::new());
+        let tell = |event: Event| format!("{:?} {}", event.socket().unwrap(), short(&event));
+        for _ in 0..150 {
+            step(&mut test, &mut clients, &mut by);
+            for _ in 0..by.below(4) {
+                told.extend(test.next_event().map(tell));
+            }
+        }
+        told.extend(std::iter::from_fn(|| test.next_event()).map(tell));
+        assert!(told.len() > 20, "seed {seed}: {told:?}");
+        assert_eq!(told, *log.borrow(), "seed {seed}");
+    }
+}
