@@ -271,6 +271,32 @@ fn an_idle_turn_allocates_nothing_and_calls_nothing() {
     assert_eq!(running.counts(), before);
 }
 
+/// While a hundred thousand are being written to, whoever asks waits for two slices at most: the
+/// one at hand, and the one of the turn that hears it.
+#[test]
+fn an_answer_waits_for_two_slices_of_a_broadcast_to_a_hundred_thousand() {
+    let clients = 100_000;
+    let mut running = Running::with_clients(clients, 0, HandshakeRetention::UntilConnected);
+    let slice = Config::default().budget.slice_connections_max as u64;
+    let echo = text_frame("42[\"echo\",\"hello\"]");
+    running.server.emit("news", "hello");
+    let begun = running.counts().writes;
+    let (mut answers, mut waited_max) = (0, 0);
+    while running.counts().writes - begun < clients as u64 {
+        // Those at the end of the queue ask, so that none is written to meanwhile.
+        let client = clients - 1 - answers;
+        running.server.net_mut().send(client, &echo);
+        let asked = running.counts().writes;
+        while running.server.net_mut().received(client).is_empty() {
+            assert!(running.server.poll(ZERO).is_ok());
+        }
+        waited_max = waited_max.max(running.counts().writes - asked);
+        answers += 1;
+    }
+    println!("{answers} answers, each after {waited_max} writes at most; a slice is {slice}");
+    assert!(answers > 1_000 && waited_max <= 2 * slice + 1, "{answers}, {waited_max}");
+}
+
 /// Pings fall one to a write, and their pongs ask for nothing.
 #[test]
 fn a_heartbeat_is_one_write_and_one_read() {
