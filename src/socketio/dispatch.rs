@@ -160,17 +160,17 @@ impl Hub {
         self: &Rc<Self>,
         session: SessionKey,
         key: SocketKey,
-        handlers: [List<EventHandler>; 2],
+        [common, own]: [List<EventHandler>; 2],
         args: Args<'_>,
         mut ack: Option<Ack>,
     ) {
-        let mut left: usize = handlers.iter().map(List::len).sum();
-        for handler in handlers.iter().flat_map(List::iter) {
+        let mut left = common.len() + own.len();
+        for handler in common.iter().chain(own.iter()) {
             left -= 1;
             let ack = if left > 0 { ack.as_mut().map(Ack::share) } else { ack.take() };
             self.run(session, || handler(Socket::new(self, key), args, ack));
         }
-        self.let_go(session, handlers);
+        self.let_go(session, [common, own]);
     }
 
     fn handle_ack(self: &Rc<Self>, key: SocketKey, id: Option<AckId>, args: Args<'_>) {
