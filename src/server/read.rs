@@ -42,6 +42,7 @@ impl<N: Net> Server<N> {
     }
 
     /// Nothing is read before the host pulls, but what is queued goes on leaving.
+    #[cold]
     fn only_write(&mut self) {
         for _ in 0..self.reactor.ready_len() {
             let Some(key) = self.reactor.next_ready() else { return };
@@ -236,6 +237,7 @@ impl<N: Net> Server<N> {
     }
 
     /// A connection that can be written to again has its session's messages flushed.
+    #[inline]
     fn note_writable(&mut self, key: ConnectionKey) {
         if !self.reactor.is_writable(key) {
             return;

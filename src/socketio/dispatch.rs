@@ -132,6 +132,7 @@ impl Hub {
     }
 
     /// An event that others see before its handlers do, or that is told as a value.
+    #[cold]
     fn handle_watched_event(
         self: &Rc<Self>,
         session: SessionKey,
