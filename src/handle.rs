@@ -177,6 +177,9 @@ mod tests {
             assert_eq!(mailbox.begin(), JOBS_MAX);
             assert_eq!(std::iter::from_fn(|| mailbox.next()).count(), JOBS_MAX);
         }
+        for _ in 0..JOBS_MAX {
+            assert_eq!(handle.post(|_| {}), Ok(()));
+        }
         drop(mailbox);
         assert_eq!(handle.post(|_| {}), Err(PostError::Closed));
         assert_eq!(handle.waiting(), 0);

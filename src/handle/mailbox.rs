@@ -110,6 +110,8 @@ impl<T> Slot<T> {
             });
         match taken {
             Ok(_) => self.send(item),
+            // One that is gone takes none out any more.
+            Err(_) if self.posts.closed.load(Ordering::Acquire) => Err(PostError::Closed),
             Err(_) => Err(PostError::Full),
         }
     }

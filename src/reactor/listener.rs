@@ -78,7 +78,6 @@ impl<N: Net> Listeners<N> {
                 if left == 0 {
                     return (Accepting::More, errors);
                 }
-                left -= 1;
                 match net.accept(listener) {
                     Ok(accepted) => take(net, accepted),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -90,6 +89,8 @@ impl<N: Net> Listeners<N> {
                     }
                     Err(_) => return (Accepting::Failed, errors + 1),
                 }
+                // A look at an empty backlog is no work: the next listener's is looked at too.
+                left -= 1;
             }
         }
         self.ready = false;
