@@ -24,7 +24,7 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// The server's clock began at this moment, or shortly before: the alarm is never early.
+    /// The server's clock began shortly before: the alarm is never early.
     pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -33,9 +33,9 @@ impl Alarm {
     }
 
     /// Sets it to a moment, at once if that has passed, or to none; a call only if that is another
-    /// than before.
+    /// than before, or if it has gone off since.
     pub(super) fn set(&mut self, at: Option<Duration>) {
-        if self.at == at {
+        if self.at == at && (at.is_none() || self.is_ahead()) {
             return;
         }
         // What is all zero would mean none; the system's clock is never so young.

@@ -173,9 +173,10 @@ impl Builder {
             listeners.push(SystemListener::bind_unix(path)?);
         }
         let connections_max = config.reactor.connections_max.unwrap_or_else(connections_allowed);
+        // The clock begins first: what the network is told of it is never early then.
+        let clock = system_clock();
         let net = SystemNet::new(&config.reactor)?;
         let entropy = Box::new(SystemEntropy::new());
-        let clock = system_clock();
         let mut server = Server::assemble(net, listeners, config, clock, entropy, connections_max)?;
         server.addresses = addresses;
         extras.equip(&mut server);
