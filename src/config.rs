@@ -306,8 +306,9 @@ pub struct TurnBudget {
     ///
     /// The clock is read between pieces of work, so a turn takes longer by what one of them does: a
     /// handler with what it queues for many, a timer, an accept, a write. Each kind of work gets at
-    /// least one piece a turn, so nothing starves. See also
-    /// [`Server::poll_for`](crate::Server::poll_for).
+    /// least one piece a turn, so nothing starves. What waited for the call to be written goes out
+    /// before the wait, in as much time of its own; what hooks are told of a flush isn't cut. See
+    /// also [`Server::poll_for`](crate::Server::poll_for).
     pub time_max: Option<Duration>,
     /// Closures of other threads run. 1,024.
     pub jobs_max: usize,
@@ -325,7 +326,7 @@ pub struct TurnBudget {
     /// for so many writes. 16.
     pub slice_connections_max: usize,
     /// Messages waiting in all outboxes above which connections whose messages fan out are not
-    /// read. 262,144.
+    /// read, and closures of other threads and the host's sources wait. 262,144.
     pub backlog_messages_max: usize,
 }
 

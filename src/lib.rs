@@ -52,13 +52,14 @@
 //! turn, in this order:
 //!
 //! ```text
-//! flush what the host queued · wait · now · mailbox · accept
+//! flush what the host queued · wait · now · mailbox · the host's own sources · accept
 //! · read → engineio → socketio → handlers · expire deadlines · flush · reap
 //! ```
 //!
 //! Handlers only queue. Writing happens at the end of the turn, with one write call per connection
 //! that has something to say. The work of one turn is bounded ([`config::TurnBudget`]); what is
-//! left makes the next wait zero and is told as [`Turn::more`].
+//! left makes the next wait zero and is told as [`Turn::more`]. All that a host may rely on stands
+//! in [`guide::embedding`].
 //!
 //! ```no_run
 //! use std::time::{Duration, Instant};

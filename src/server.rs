@@ -1,9 +1,10 @@
 //! The conductor: it alone knows the reactor, Engine.IO and Socket.IO, and its `poll` is one turn.
 //!
-//! A turn is a list: flush what the host queued, wait, read the clock, mailbox, accept, read (up
-//! through Engine.IO and Socket.IO to the handlers), expire deadlines, flush, reap. Handlers only
-//! queue; writing happens at the end of the turn and freeing last. What a budget left over makes
-//! the next wait zero. This is the only room that reads the clock.
+//! A turn is a list: flush what the host queued, wait, read the clock, mailbox, the host's own
+//! sources, accept, read (up through Engine.IO and Socket.IO to the handlers), expire deadlines,
+//! flush, reap. Handlers only queue; writing happens at the end of the turn and freeing last. What
+//! a budget left over makes the next wait zero. Machines are told the time from here alone; how
+//! long a wait still lasts is the network's to look at.
 
 mod builder;
 mod face;
@@ -269,6 +270,7 @@ impl<N: Net> Server<N> {
 
     /// Turns without waiting, until nothing is left to do or `time` is used up, for a host whose
     /// frame has so much of it to spare. What they did is summed up; `more` says that time ran out.
+    /// Where too many events wait to be pulled, nothing is left to do before they are.
     ///
     /// The clock is read between pieces of work, which bounds how late this may return:
     /// [`TurnBudget::time_max`](crate::config::TurnBudget::time_max) tells the pieces.
@@ -291,8 +293,7 @@ impl<N: Net> Server<N> {
                 Ok(turn) => sum.add(&turn),
                 Err(error) => break Err(error),
             }
-            // What is read next waits for the host where too many events do.
-            if !sum.more || self.is_full() || (self.clock)().monotonic >= ends {
+            if !sum.more || (self.clock)().monotonic >= ends {
                 break Ok(sum);
             }
         };
@@ -300,7 +301,8 @@ impl<N: Net> Server<N> {
         result
     }
 
-    /// Polls until the server is closed; see [`Io::close`].
+    /// Polls until the server is closed; see [`Io::close`](crate::Io::close). It pulls no events:
+    /// a host that asks for them polls itself.
     pub fn run(&mut self) -> io::Result<()> {
         while !self.is_closed() {
             self.poll(None)?;
@@ -317,9 +319,11 @@ impl<N: Net> Server<N> {
         self.limit_time();
         self.drain_outputs();
         self.flush_turn();
+        self.reap();
         self.arm();
         let writes = self.reactor.counters.writes - before;
-        Turn { more: self.has_more(), writes, ..Turn::default() }
+        let (more, events) = (self.has_more(), self.hub.pulled.len());
+        Turn { more, events, writes, ..Turn::default() }
     }
 
     /// When `poll` has something to do next, counted on the server's clock from when it was made;

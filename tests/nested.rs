@@ -68,6 +68,7 @@ fn check(name: &str, arguments: &[&str]) {
             assert_eq!(client.text(), format!("42[\"news\",\"{text}\"]"));
         }
     }
+    example.expect_one_thread();
     example.end();
 }
 
@@ -106,6 +107,12 @@ impl Example {
         self.output.read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix(prefix);
         address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("{line:?}"))
+    }
+
+    /// The server has started none.
+    fn expect_one_thread(&self) {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        assert_eq!(threads.count(), 1);
     }
 
     /// It ends by itself, and in good order.

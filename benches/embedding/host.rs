@@ -151,7 +151,7 @@ fn tick(server: &mut Server, length: &Length, sends: bool) -> io::Result<(Times,
     Ok((late, completed))
 }
 
-/// How late timers of 250 µs fire, as finely as epoll waits and as finely as a timerfd does.
+/// How late timers of 1.25 ms fire, as finely as epoll waits and as finely as a timerfd does.
 pub(crate) fn measure_timers(length: &Length) -> io::Result<Vec<TimerLag>> {
     let mut lags = Vec::new();
     for (what, resolution) in [

@@ -42,9 +42,9 @@ pub(crate) struct Reactor<N: Net, O> {
     connections: Slots<Connection<N::Stream, O>>,
     connections_max: usize,
     events: Vec<Ready>,
-    foreign: Vec<Ready>,
+    foreign: VecDeque<Ready>,
     ready: VecDeque<ConnectionKey>,
-    unflushed: Vec<ConnectionKey>,
+    unflushed: VecDeque<ConnectionKey>,
     dead: Vec<ConnectionKey>,
     deadlines: Deadlines<ConnectionKey>,
     pool: Pool,
@@ -122,9 +122,9 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             connections: Slots::with_capacity(connections_max),
             connections_max,
             events: Vec::new(),
-            foreign: Vec::new(),
+            foreign: VecDeque::new(),
             ready: VecDeque::with_capacity(connections_max),
-            unflushed: Vec::with_capacity(connections_max),
+            unflushed: VecDeque::with_capacity(connections_max),
             dead: Vec::with_capacity(connections_max),
             deadlines: Deadlines::with_capacity(connections_max),
             pool: Pool::new(),
@@ -186,7 +186,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         for index in 0..self.events.len() {
             let event = self.events[index];
             if !self.listeners.handle_ready(event.token) && !self.handle_ready(event) {
-                self.foreign.push(event);
+                self.foreign.push_back(event);
             }
         }
         Ok(())
@@ -205,7 +205,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
 
     /// What became ready of which the reactor knows nothing, or nothing any more.
     pub(crate) fn next_foreign(&mut self) -> Option<Ready> {
-        self.foreign.pop()
+        self.foreign.pop_front()
     }
 
     /// Puts a connection on the list of those to be read, resumed or written to.

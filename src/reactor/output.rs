@@ -31,7 +31,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         let Some(connection) = self.connections.get_mut(key.cast()) else { return };
         if !connection.listed.unflushed && !connection.queue.is_empty() {
             connection.listed.unflushed = true;
-            self.unflushed.push(key);
+            self.unflushed.push_back(key);
         }
     }
 
@@ -50,7 +50,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 
     pub(crate) fn next_unflushed(&mut self) -> Option<ConnectionKey> {
-        while let Some(key) = self.unflushed.pop() {
+        while let Some(key) = self.unflushed.pop_front() {
             if let Some(connection) = self.connections.get_mut(key.cast())
                 && std::mem::take(&mut connection.listed.unflushed)
             {

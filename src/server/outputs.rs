@@ -119,7 +119,10 @@ impl<N: Net> Server<N> {
         if self.closing != Closing::Open {
             return;
         }
+        // What was queued is sent, whatever time the turn has.
+        let turn_ends = self.turn_ends.take();
         self.flush_all();
+        self.turn_ends = turn_ends;
         self.closing = Closing::Until(self.now.monotonic + CLOSING_TIME_MAX);
         self.reactor.close_listeners();
         self.refuse_admissions();

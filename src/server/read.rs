@@ -38,6 +38,10 @@ impl<N: Net> Server<N> {
             } else {
                 self.read_connection(key);
             }
+            // Much may have been read of which nothing was whole.
+            if self.is_out_of_time() {
+                return;
+            }
         }
     }
 
@@ -80,7 +84,11 @@ impl<N: Net> Server<N> {
                 Fill::Filled(filled) => filled,
                 Fill::Empty => break,
                 Fill::Lost(lost) => {
+                    // An end is told as a message is, and costs as much.
+                    self.turn_decoded += 1;
+                    let before = self.begin_fan_out();
                     self.handle_lost(key, lost);
+                    self.end_fan_out(before);
                     break;
                 }
             };
@@ -261,10 +269,7 @@ impl<N: Net> Server<N> {
     }
 
     fn is_session_held_back(&self, session: SessionKey) -> bool {
-        let outboxes = &self.hub.state.borrow().outboxes;
-        outboxes.bulk_len() > 0
-            && outboxes.messages_total() > self.budget.backlog_messages_max
-            && self.fans_out.contains(&session)
+        self.is_backed_up() && self.fans_out.contains(&session)
     }
 
     /// Whether nothing more is dispatched in this turn. However little time it has, something is.

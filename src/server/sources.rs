@@ -225,7 +225,7 @@ impl<N: Net> Server<N> {
     }
 
     /// Takes such a source off the reactor. It isn't told of again, not even what had come before.
-    /// Fails as [`Server::reregister`] does; the id is forgotten in any case.
+    /// Fails as [`Server::reregister`] does; an id that was registered is forgotten then, too.
     pub fn deregister(&mut self, source: &impl AsFd, id: SourceId) -> io::Result<()> {
         self.check_registered(id)?;
         self.sources.entries.remove(id.0.cast());
@@ -247,6 +247,9 @@ impl<N: Net> Server<N> {
 
     /// Tells the host of those that were ready when this began.
     pub(super) fn run_sources(&mut self) {
+        if self.is_backed_up() {
+            return;
+        }
         for _ in 0..self.sources.ready.len() {
             let Some((key, told)) = self.sources.next_ready() else { return };
             self.turn.sources += 1;
@@ -254,15 +257,16 @@ impl<N: Net> Server<N> {
                 Told::Pulled(token) => self.hub.pull_source(SourceId(key), token),
                 Told::Called(watched, readiness) => self.call_source(key, watched, readiness),
             }
-            if self.is_out_of_time() {
+            if self.turn_deliveries >= self.budget.deliveries_max || self.is_out_of_time() {
                 return;
             }
         }
     }
 
     fn call_source(&mut self, key: SourceKey, watched: Rc<dyn Watched>, readiness: Readiness) {
-        self.hub.state.borrow_mut().outboxes.begin_tick();
+        let before = self.begin_fan_out();
         let told = self.hub.run_unbound(|| watched.tell(Io::new(&self.hub), readiness));
+        self.end_fan_out(before);
         drop(watched);
         if !told {
             self.end_watch(key);

@@ -64,6 +64,10 @@ impl<N: Net> Server<N> {
     }
 
     pub(super) fn run_mailbox(&mut self) {
+        // Whoever makes more than can be sent waits, and hears that the mailbox is full.
+        if self.is_backed_up() {
+            return;
+        }
         let batch = self.mailbox.begin();
         if batch == 0 {
             return;
@@ -71,14 +75,37 @@ impl<N: Net> Server<N> {
         for run in 1..=batch {
             let Some(job) = self.mailbox.next() else { break };
             self.turn.jobs += 1;
-            self.hub.state.borrow_mut().outboxes.begin_tick();
+            let before = self.begin_fan_out();
             self.hub.run_unbound(|| job(Io::new(&self.hub)));
-            if run < batch && (run >= self.budget.jobs_max || self.is_out_of_time()) {
+            self.end_fan_out(before);
+            let is_used_up = run >= self.budget.jobs_max
+                || self.turn_deliveries >= self.budget.deliveries_max
+                || self.is_out_of_time();
+            if run < batch && is_used_up {
                 self.mailbox.put_off();
                 break;
             }
         }
         self.drain_outputs();
+    }
+
+    /// What closures queue for many from here on counts for the turn.
+    pub(super) fn begin_fan_out(&self) -> u64 {
+        let outboxes = &mut self.hub.state.borrow_mut().outboxes;
+        outboxes.begin_tick();
+        outboxes.pushed_bulk()
+    }
+
+    /// It was as much as has been queued since.
+    pub(super) fn end_fan_out(&mut self, before: u64) {
+        let queued = self.hub.state.borrow().outboxes.pushed_bulk() - before;
+        self.turn_deliveries += usize::try_from(queued).unwrap_or(usize::MAX);
+    }
+
+    /// Whether so much waits to be written that nothing further is to be queued for many.
+    pub(super) fn is_backed_up(&self) -> bool {
+        let outboxes = &self.hub.state.borrow().outboxes;
+        outboxes.bulk_len() > 0 && outboxes.messages_total() > self.budget.backlog_messages_max
     }
 
     pub(super) fn accept(&mut self) {
@@ -158,7 +185,9 @@ impl<N: Net> Server<N> {
     /// Whoever waits for the server's descriptor is woken in time.
     pub(super) fn arm(&mut self) {
         if self.arms {
-            let deadline = self.next_deadline();
+            // Events that wait to be pulled are the host's to know of.
+            let own = self.next_own_deadline();
+            let deadline = if self.has_more() { Some(Duration::ZERO) } else { own };
             self.reactor.net_mut().arm(deadline);
         }
     }
@@ -175,12 +204,15 @@ impl<N: Net> Server<N> {
     /// A closed server reads no more: what is still listed then has nobody it concerns.
     pub(super) fn has_more(&self) -> bool {
         let state = self.hub.state.borrow();
-        let is_listed = self.reactor.ready_len() > 0
+        // What is to be read waits for the host alone where too many events wait to be pulled.
+        let is_readable = self.reactor.ready_len() > 0 || !self.posts.is_empty();
+        let is_listed = (is_readable && !self.is_full())
             || self.reactor.has_unflushed()
+            || !state.commands.is_empty()
+            || state.engine.has_output()
             || self.sources.has_ready()
             || self.mailbox.is_posted()
             || self.reactor.is_due(self.now.monotonic)
-            || !self.posts.is_empty()
             || state.outboxes.has_listed()
             || state.timers.next().is_some_and(|at| at <= self.now.monotonic);
         match self.closing {

@@ -1,10 +1,13 @@
 //! The server's descriptor: readable whenever `poll` has work that came from outside.
 
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
 use throng::Server;
+use throng::source::Interest;
 
 use super::host::{Client, Outer, bind, settle};
 
@@ -51,6 +54,30 @@ fn it_is_readable_when_another_thread_posts() {
 }
 
 #[test]
+fn it_is_readable_when_a_source_of_the_hosts_own_is() {
+    for mode in MODES {
+        let mut server = bind(|_| {});
+        let outer = Outer::new(&server, mode);
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        server
+            .watch(
+                theirs,
+                Interest::READABLE,
+                |_, mut theirs, _| {
+                    while theirs.read(&mut [0; 64]).is_ok() {}
+                },
+            )
+            .unwrap();
+        settle(&mut server);
+        for _ in 0..3 {
+            ours.write_all(b"news").unwrap();
+            check(&mut server, &outer, "a source");
+        }
+    }
+}
+
+#[test]
 fn it_is_readable_when_there_is_room_again_for_a_slow_reader() {
     for mode in MODES {
         let mut server = bind(|config| config.reactor.send_buffer_bytes = Some(16 * 1_024));
@@ -90,6 +117,51 @@ fn it_is_readable_at_deadlines_where_timers_are_precise() {
             settle(&mut server);
         }
     }
+}
+
+/// Events that wait are the host's to know of, and keep no deadline from it.
+#[test]
+fn it_is_readable_at_deadlines_also_to_a_host_that_pulls() {
+    for mode in MODES {
+        let mut server = bind(|config| {
+            config.reactor.timer_resolution = Duration::from_micros(50);
+        });
+        server.of("/").pull();
+        let outer = Outer::new(&server, mode);
+        let mut client = Client::join(&mut server);
+        server.io().after(Duration::from_millis(20), |io| io.close());
+        for _ in 0..2 {
+            client.send("42[\"hello\"]");
+            assert!(outer.becomes_readable());
+            settle(&mut server);
+            while server.next_event().is_some() {}
+        }
+        while !server.is_closed() {
+            assert!(outer.becomes_readable());
+            settle(&mut server);
+            while server.next_event().is_some() {}
+        }
+    }
+}
+
+#[test]
+fn two_listeners_come_to_rest_under_a_time_budget() {
+    let mut config = throng::config::Config::default();
+    config.reactor.connections_max = Some(8);
+    config.budget.time_max = Some(Duration::from_secs(1));
+    let builder = Server::builder().config(config).listen("127.0.0.1:0").unwrap();
+    let mut server = builder.bind("127.0.0.1:0").unwrap();
+    let _clients: Vec<_> = (0..3).map(|_| Client::connect(&server)).collect();
+    let mut accepted = 0;
+    while accepted < 3 {
+        accepted += server.poll(Some(Duration::from_millis(10))).unwrap().accepted;
+    }
+    for _ in 0..10 {
+        if !server.poll(Some(Duration::ZERO)).unwrap().more {
+            return;
+        }
+    }
+    panic!("it never rests");
 }
 
 #[test]

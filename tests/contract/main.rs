@@ -13,3 +13,4 @@ mod sans_io;
 mod sources;
 mod threads;
 mod turn;
+mod waiting;

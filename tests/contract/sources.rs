@@ -8,6 +8,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
 use throng::Event;
 use throng::source::{Interest, Readiness};
 
@@ -41,6 +45,55 @@ fn a_source_is_told_of_in_the_wait_that_waits_for_the_network() {
         client.expect(&mut server, &format!("42[\"quote\",\"{quote}\"]"));
     }
     assert_eq!(told.get(), 2);
+}
+
+#[test]
+fn it_is_told_after_the_mailbox_and_before_anything_is_read() {
+    let mut server = bind(|_| {});
+    let mut client = Client::join(&mut server);
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&told);
+    server.of("/").on("message", move |_, (): ()| log.borrow_mut().push("message"));
+    let log = Rc::clone(&told);
+    let descriptor = eventfd(1, EventfdFlags::NONBLOCK).unwrap();
+    server
+        .watch(descriptor, Interest::READABLE, move |_, _, _| log.borrow_mut().push("source"))
+        .unwrap();
+    client.send("42[\"message\"]");
+    let log = Rc::clone(&told);
+    server.io().after(Duration::ZERO, move |_| log.borrow_mut().push("timer"));
+    let (job, jobs) = std::sync::mpsc::channel();
+    server.handle().post(move |_| job.send(()).unwrap()).unwrap();
+    while told.borrow().len() < 3 {
+        let turn = server.poll(None).unwrap();
+        if turn.sources == 1 {
+            assert_eq!(jobs.try_recv(), Ok(()), "the mailbox comes first");
+        }
+    }
+    assert_eq!(told.borrow()[..2], ["source", "message"]);
+}
+
+#[test]
+fn a_timer_of_the_hosts_own_is_a_source() {
+    let mut server = bind(|_| {});
+    let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+    let timer = timerfd_create(TimerfdClockId::Monotonic, flags).unwrap();
+    let at = |nanoseconds| Timespec { tv_sec: 0, tv_nsec: nanoseconds };
+    let once = Itimerspec { it_interval: at(0), it_value: at(200_000) };
+    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once).unwrap();
+    let fired = Rc::new(Cell::new(0));
+    let count = Rc::clone(&fired);
+    server
+        .watch(timer, Interest::READABLE, move |_, timer, _| {
+            let mut expirations = [0; 8];
+            assert_eq!(rustix::io::read(timer, &mut expirations), Ok(8));
+            count.set(count.get() + u64::from_ne_bytes(expirations));
+        })
+        .unwrap();
+    while fired.get() == 0 {
+        server.poll(None).unwrap();
+    }
+    assert_eq!(fired.get(), 1);
 }
 
 #[test]

@@ -236,9 +236,14 @@ fn a_turn_without_any_time_does_one_piece_of_each_kind() {
             world.send(client, "42[\"hello\"]");
         }
     }
+    for _ in 0..5 {
+        world.server.net_mut().connect();
+        world.server.io().after(LOOK, |_| {});
+    }
+    world.now.set(world.now.get() + LOOK + Duration::from_millis(1));
     world.tick();
     let turn = world.poll();
-    assert_eq!((turn.jobs, turn.messages), (1, 1));
+    assert_eq!((turn.jobs, turn.accepted, turn.messages, turn.deadlines), (1, 1, 1, 1));
     assert!(turn.writes >= 1 && turn.more);
     let mut messages = turn.messages;
     while messages < 150 {
@@ -260,6 +265,109 @@ fn a_frame_has_so_much_time_and_the_sum_of_what_was_done_is_told() {
     assert_eq!(first.writes + rest.writes, 200);
     assert_eq!(clients.len(), 200);
     assert_eq!(world.server.poll_for(Duration::ZERO).unwrap(), Turn::default());
+}
+
+/// A closure that emits to many is worth as much as it queues.
+#[test]
+fn closures_that_fan_out_wait_until_what_they_queued_is_sent() {
+    let mut world = World::new(|config| {
+        config.budget.deliveries_max = 250;
+        config.budget.backlog_messages_max = 1_000;
+    });
+    let clients = world.join_many(100);
+    let handle = world.server.handle();
+    for _ in 0..200 {
+        handle
+            .post(|io| {
+                io.emit("news", ());
+            })
+            .unwrap();
+    }
+    let (mut jobs, mut waiting_max) = (0, 0);
+    while jobs < 200 || world.server.io().queued_bytes() > 0 {
+        let turn = world.poll();
+        assert!(turn.jobs <= 3);
+        jobs += turn.jobs;
+        waiting_max = waiting_max.max(world.server.io().queued_bytes() / 8);
+    }
+    assert!(waiting_max <= 1_000 + 300, "{waiting_max} waited");
+    for client in clients {
+        assert_eq!(world.server.net_mut().received(client).len(), 200 * 12);
+    }
+}
+
+#[test]
+fn ends_of_many_connections_are_spread_over_turns() {
+    let mut world = World::new(|config| config.budget.time_max = Some(10 * LOOK));
+    let clients = world.join_many(100);
+    for client in clients {
+        world.server.net_mut().end(client);
+    }
+    world.tick();
+    let mut left = 100;
+    while left > 0 {
+        assert!(world.poll().more || world.server.io().of("/").sockets_len() == 0);
+        let now = world.server.io().of("/").sockets_len();
+        assert!((1..=10).contains(&(left - now)), "{left} to {now}");
+        left = now;
+    }
+}
+
+#[test]
+fn a_close_sends_what_was_queued_whatever_time_there_is() {
+    let mut world = World::new(|config| config.budget.time_max = Some(10 * LOOK));
+    let clients = world.join_many(100);
+    world.tick();
+    world.server.emit("bye", ());
+    world.server.close();
+    assert_eq!(world.server.next_deadline(), Some(Duration::ZERO));
+    while !world.server.is_closed() {
+        world.poll();
+        world.now.set(world.now.get() + Duration::from_millis(100));
+    }
+    for client in clients {
+        assert!(world.server.net_mut().received(client).starts_with(b"\x81\x0942[\"bye\"]"));
+    }
+}
+
+/// A host that turns until no more is left, and pulls then, must get there.
+#[test]
+fn what_waits_for_the_host_to_pull_is_no_more_work() {
+    let mut world = World::new(|config| config.socket.pulled_events_max = 1);
+    world.server.of("/").pull();
+    let client = world.join();
+    let mut pulled = 0;
+    while world.server.next_event().is_some() {}
+    for _ in 0..3 {
+        world.send(client, "42[\"hello\"]");
+    }
+    while pulled < 3 {
+        for turns in 0.. {
+            assert!(turns < 100, "it never rests");
+            if !world.poll().more {
+                break;
+            }
+        }
+        assert_eq!(world.server.next_deadline(), Some(Duration::ZERO));
+        assert!(world.server.next_event().is_some());
+        assert!(world.server.next_event().is_none());
+        pulled += 1;
+    }
+}
+
+#[test]
+fn nothing_that_a_peer_does_is_an_error() {
+    let mut world = World::new(|_| {});
+    let member = world.join();
+    for bytes in [&b"\xff\xfe\x00"[..], b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01 no TLS here"] {
+        let peer = world.server.net_mut().connect();
+        world.server.net_mut().send(peer, bytes);
+        world.server.net_mut().end(peer);
+        world.settle();
+    }
+    world.server.net_mut().send(member, b"\x83\x80\0\0\0\0");
+    world.settle();
+    assert_eq!(world.server.io().of("/").sockets_len(), 0);
 }
 
 #[test]
