@@ -1,7 +1,7 @@
 // Builds programs and installs packages, each once, from their registries.
 //
 //   await cargoExecutable(["build", "--release", "--bin", "throng"], "throng")   its path
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -14,6 +14,8 @@ export function cargoExecutable(command, name, folder = ".") {
     const child = spawn("cargo", [...command, "--message-format=json-render-diagnostics"], {
       cwd: folder,
       stdio: ["ignore", "pipe", "inherit"],
+      // Each result names it, in its fingerprint.
+      env: { ...process.env, THRONG_REVISION: revision() },
     });
     let path;
     createInterface({ input: child.stdout }).on("line", (line) => {
@@ -28,6 +30,14 @@ export function cargoExecutable(command, name, folder = ".") {
     }
     return path;
   });
+}
+
+/** The commit that is measured; one that was changed since is told as such. */
+function revision() {
+  const git = spawnSync("git", ["describe", "--always", "--dirty", "--abbrev=12"], {
+    encoding: "utf8",
+  });
+  return git.status === 0 ? git.stdout.trim() : "unknown";
 }
 
 /** Installs what the lock file in the folder names. */
