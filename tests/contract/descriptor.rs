@@ -165,6 +165,18 @@ fn two_listeners_come_to_rest_under_a_time_budget() {
 }
 
 #[test]
+fn it_tells_nothing_of_deadlines_for_which_there_is_the_time_out() {
+    let mut server = bind(|_| {});
+    let outer = Outer::new(&server, EventFlags::empty());
+    settle(&mut server);
+    server.io().after(Duration::from_millis(1), |io| io.close());
+    while server.next_timeout() != Some(Duration::ZERO) {}
+    assert!(!outer.is_readable());
+    settle(&mut server);
+    assert!(server.is_closed());
+}
+
+#[test]
 fn it_tells_nothing_of_what_the_host_queues_itself() {
     let mut server = bind(|_| {});
     let outer = Outer::new(&server, EventFlags::empty());
