@@ -86,9 +86,9 @@ impl<N: Net> Server<N> {
                 Fill::Lost(lost) => {
                     // An end is told as a message is, and costs as much.
                     self.turn_decoded += 1;
-                    let before = self.begin_fan_out();
+                    let before = self.fanned_out();
                     self.handle_lost(key, lost);
-                    self.end_fan_out(before);
+                    self.count_fan_out(before);
                     break;
                 }
             };
@@ -166,9 +166,7 @@ impl<N: Net> Server<N> {
         let Some(incoming) = incoming else { return };
         self.turn.messages += 1;
         self.deliver(session, &incoming, request);
-        let bulk = self.hub.state.borrow().outboxes.pushed_bulk() - bulk_before;
-        if bulk > 0 {
-            self.turn_deliveries += usize::try_from(bulk).unwrap_or(usize::MAX);
+        if self.count_fan_out(bulk_before) {
             self.fans_out.insert(session);
         }
     }

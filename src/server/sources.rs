@@ -264,9 +264,10 @@ impl<N: Net> Server<N> {
     }
 
     fn call_source(&mut self, key: SourceKey, watched: Rc<dyn Watched>, readiness: Readiness) {
-        let before = self.begin_fan_out();
+        self.hub.state.borrow_mut().outboxes.begin_tick();
+        let before = self.fanned_out();
         let told = self.hub.run_unbound(|| watched.tell(Io::new(&self.hub), readiness));
-        self.end_fan_out(before);
+        self.count_fan_out(before);
         drop(watched);
         if !told {
             self.end_watch(key);

@@ -75,9 +75,10 @@ impl<N: Net> Server<N> {
         for run in 1..=batch {
             let Some(job) = self.mailbox.next() else { break };
             self.turn.jobs += 1;
-            let before = self.begin_fan_out();
+            self.hub.state.borrow_mut().outboxes.begin_tick();
+            let before = self.fanned_out();
             self.hub.run_unbound(|| job(Io::new(&self.hub)));
-            self.end_fan_out(before);
+            self.count_fan_out(before);
             let is_used_up = run >= self.budget.jobs_max
                 || self.turn_deliveries >= self.budget.deliveries_max
                 || self.is_out_of_time();
@@ -89,17 +90,16 @@ impl<N: Net> Server<N> {
         self.drain_outputs();
     }
 
-    /// What closures queue for many from here on counts for the turn.
-    pub(super) fn begin_fan_out(&self) -> u64 {
-        let outboxes = &mut self.hub.state.borrow_mut().outboxes;
-        outboxes.begin_tick();
-        outboxes.pushed_bulk()
+    /// How much was ever queued for many.
+    pub(super) fn fanned_out(&self) -> u64 {
+        self.hub.state.borrow().outboxes.pushed_bulk()
     }
 
-    /// It was as much as has been queued since.
-    pub(super) fn end_fan_out(&mut self, before: u64) {
-        let queued = self.hub.state.borrow().outboxes.pushed_bulk() - before;
+    /// What was queued for many since then counts for the turn; whether it was anything.
+    pub(super) fn count_fan_out(&mut self, before: u64) -> bool {
+        let queued = self.fanned_out() - before;
         self.turn_deliveries += usize::try_from(queued).unwrap_or(usize::MAX);
+        queued > 0
     }
 
     /// Whether so much waits to be written that nothing further is to be queued for many.
@@ -186,8 +186,8 @@ impl<N: Net> Server<N> {
     pub(super) fn arm(&mut self) {
         if self.arms {
             // Events that wait to be pulled are the host's to know of.
-            let own = self.next_own_deadline();
-            let deadline = if self.has_more() { Some(Duration::ZERO) } else { own };
+            let deadline =
+                if self.has_more() { Some(Duration::ZERO) } else { self.next_own_deadline() };
             self.reactor.net_mut().arm(deadline);
         }
     }
