@@ -9,92 +9,10 @@
 mod common;
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::Command;
+use std::sync::mpsc::channel;
 
-use common::{SOON, WebSocket, Wire, upgrade_head};
-
-/// An example that runs; it is ended with the test, if it doesn't end before.
-struct Example {
-    process: Child,
-    lines: Receiver<String>,
-    address: SocketAddr,
-}
-
-impl Example {
-    /// Runs one for so many seconds at most, on a port of its own.
-    fn run(name: &str, seconds: u32) -> Self {
-        let path = directory().join(name);
-        let mut process = Command::new(&path)
-            .args(["127.0.0.1:0", &seconds.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", path.display()));
-        let output = BufReader::new(process.stdout.take().unwrap());
-        let (tell, lines) = channel();
-        std::thread::spawn(move || {
-            let told = output.lines().map_while(Result::ok);
-            told.take_while(|line| tell.send(line.clone()).is_ok()).for_each(drop);
-        });
-        let mut example = Self { process, lines, address: ([0; 4], 0).into() };
-        let line = example.line();
-        let address = line.strip_prefix("listening on http://").expect("where it listens");
-        example.address = address.parse().unwrap();
-        example
-    }
-
-    /// The next line it prints.
-    fn line(&self) -> String {
-        self.lines.recv_timeout(SOON).expect("it prints something")
-    }
-
-    /// The next line with this in it.
-    fn line_with(&self, part: &str) -> String {
-        loop {
-            let line = self.line();
-            if line.contains(part) {
-                return line;
-            }
-        }
-    }
-
-    /// A client on a WebSocket that has joined `/`, and its id.
-    fn join(&self) -> (WebSocket, String) {
-        let mut socket = self.open();
-        let id = socket.join("/");
-        (socket, id)
-    }
-
-    /// A client on a WebSocket that has joined nothing.
-    fn open(&self) -> WebSocket {
-        let mut wire = Wire::connect_to(self.address);
-        wire.send(upgrade_head("/socket.io/?EIO=4&transport=websocket", ""));
-        let mut socket = WebSocket::upgraded(wire);
-        assert!(socket.text().starts_with("0{\"sid\":\""));
-        socket
-    }
-
-    /// It ends by itself, in good order.
-    fn end(mut self) {
-        assert!(self.process.wait().unwrap().success());
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Where cargo puts examples: beside the directory of this test.
-fn directory() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join("examples")
-}
+use common::{Example, SOON, WebSocket, examples};
 
 /// The next event of this name; its arguments.
 fn event<T: serde::de::DeserializeOwned>(socket: &mut WebSocket, name: &str) -> T {
@@ -216,7 +134,7 @@ fn dashboard() {
 #[test]
 fn sans_io() {
     let run = || {
-        let output = Command::new(directory().join("sans_io")).output().unwrap();
+        let output = Command::new(examples().join("sans_io")).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };

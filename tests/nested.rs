@@ -3,12 +3,9 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::net::UdpSocket;
 
-use common::{WebSocket, Wire, upgrade_head};
+use common::Example;
 
 #[test]
 fn nested_epoll_level_triggered() {
@@ -42,9 +39,8 @@ fn prepare_check() {
 
 #[test]
 fn spin() {
-    let mut example = Example::run("spin", &[]);
-    let address = example.told("listening on http://");
-    let mut client = join(address);
+    let example = Example::run("spin", 2);
+    let (mut client, _) = example.join();
     let price = client.text();
     assert!(price.starts_with("42[\"price\","), "{price}");
     client.send("420[\"add\",20,22]");
@@ -53,12 +49,12 @@ fn spin() {
 }
 
 fn check(name: &str, arguments: &[&str]) {
-    let mut example = Example::run(name, arguments);
-    let address = example.told("listening on http://");
-    let news = example.told("news by UDP to ");
+    let example = Example::run_with(name, 2, arguments);
+    let news = example.line();
+    let news = news.strip_prefix("news by UDP to ").expect("where it hears news");
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let mut first = join(address);
-    let mut second = join(address);
+    let (mut first, _) = example.join();
+    let (mut second, _) = example.join();
     for round in 0..3 {
         first.send(&format!("42{round}[\"add\",{round},40]"));
         assert_eq!(first.text(), format!("43{round}[{}]", round + 40));
@@ -68,68 +64,7 @@ fn check(name: &str, arguments: &[&str]) {
             assert_eq!(client.text(), format!("42[\"news\",\"{text}\"]"));
         }
     }
-    example.expect_one_thread();
+    // The server has started none.
+    assert_eq!(example.threads(), 1);
     example.end();
-}
-
-fn join(address: SocketAddr) -> WebSocket {
-    let mut wire = Wire::connect_to(address);
-    wire.send(upgrade_head("/socket.io/?EIO=4&transport=websocket", ""));
-    let mut client = WebSocket::upgraded(wire);
-    assert!(client.text().starts_with("0{"));
-    client.join("/");
-    client
-}
-
-/// An example that runs for a moment.
-struct Example {
-    process: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Example {
-    fn run(name: &str, arguments: &[&str]) -> Self {
-        let path = directory().join(name);
-        let process = Command::new(&path)
-            .args(["127.0.0.1:0", "2"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", path.display()));
-        let mut process = process;
-        let output = BufReader::new(process.stdout.take().unwrap());
-        Self { process, output }
-    }
-
-    /// The address behind this, on the next line.
-    fn told(&mut self, prefix: &str) -> SocketAddr {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix(prefix);
-        address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("{line:?}"))
-    }
-
-    /// The server has started none.
-    fn expect_one_thread(&self) {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
-        assert_eq!(threads.count(), 1);
-    }
-
-    /// It ends by itself, and in good order.
-    fn end(mut self) {
-        assert!(self.process.wait().unwrap().success());
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Where cargo puts examples: beside the directory of this test.
-fn directory() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join("examples")
 }

@@ -11,12 +11,14 @@
 #![allow(dead_code, reason = "each suite uses its own part of the vocabulary")]
 #![allow(unused_imports, reason = "each suite uses its own part of the vocabulary")]
 
+mod example;
 mod http;
 mod poller;
 mod running;
 mod socket;
 mod wire;
 
+pub(crate) use example::{Example, examples};
 pub(crate) use http::Response;
 pub(crate) use poller::{Poller, engine_get, handshake_polling, upgrade_head};
 pub(crate) use running::{Log, Running, declare_echo, log, serve, serve_by, serve_with};
