@@ -64,7 +64,8 @@ fn check(name: &str, arguments: &[&str]) {
             assert_eq!(client.text(), format!("42[\"news\",\"{text}\"]"));
         }
     }
-    // The server has started none.
+    // The server has started none, and handles no signal: SIGSEGV and SIGBUS are the runtime's.
     assert_eq!(example.threads(), 1);
+    assert_eq!(example.signals(), "0000000000000440");
     example.end();
 }

@@ -79,6 +79,16 @@ impl Example {
         std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap().count()
     }
 
+    /// The signals that it handles, as the bits of a hexadecimal number.
+    pub(crate) fn signals(&self) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let caught = status
+            .unwrap()
+            .lines()
+            .find_map(|line| Some(line.strip_prefix("SigCgt:")?.trim().to_owned()));
+        caught.expect("the kernel tells")
+    }
+
     /// It ends by itself, in good order.
     pub(crate) fn end(mut self) {
         assert!(self.process.wait().unwrap().success());
