@@ -2,9 +2,10 @@
 //!
 //! Scheduling, cancelling and expiring cost the same for ten deadlines as for a million: six
 //! levels of 64 slots, the finest one tick wide (a millisecond unless told otherwise), entries
-//! linked through one slab. An entry never fires early and fires at most one tick late. Owners
-//! that postpone a deadline again and again (a heartbeat at every pong) leave the entry where it
-//! is and look at their own state when it fires.
+//! linked through one slab. An entry never fires early and fires at most one tick late; those of
+//! one tick fire in the order in which they were scheduled. Owners that postpone a deadline again
+//! and again (a heartbeat at every pong) leave the entry where it is and look at their own state
+//! when it fires.
 //!
 //! It isn't a clock: the time comes in as a parameter, and [`Deadlines::next`] says when to come
 //! back. For an entry far away that may be a moment before it is due, to move it to a finer level.
@@ -36,9 +37,9 @@ pub struct Now {
 #[derive(Debug)]
 pub(crate) struct Deadlines<K> {
     entries: Slab<Entry<K>>,
-    heads: [u32; LEVELS * SLOTS],
+    /// One for each slot of each level, and that of what is due.
+    lists: [List; DUE as usize + 1],
     occupied: [u64; LEVELS],
-    due: u32,
     /// In ticks, as all moments are within.
     elapsed: u64,
     /// In nanoseconds.
@@ -63,6 +64,13 @@ struct Entry<K> {
     slot: u16,
 }
 
+/// Entries in the order in which they came; both ends are `NONE` while it is empty.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    first: u32,
+    last: u32,
+}
+
 impl<K: Copy> Deadlines<K> {
     #[cfg(test)]
     pub(crate) fn new() -> Self {
@@ -79,9 +87,8 @@ impl<K: Copy> Deadlines<K> {
         Self {
             tick: nanoseconds(tick).max(1_000),
             entries: Slab::with_capacity(deadlines),
-            heads: [NONE; LEVELS * SLOTS],
+            lists: [List::EMPTY; DUE as usize + 1],
             occupied: [0; LEVELS],
-            due: NONE,
             elapsed: 0,
             generation: 0,
         }
@@ -127,7 +134,7 @@ impl<K: Copy> Deadlines<K> {
     /// The next entry that is due at `now`, removed. Call until `None`.
     pub(crate) fn expire(&mut self, now: Duration) -> Option<K> {
         let now = self.floor_tick(now);
-        while self.due == NONE {
+        while self.due() == NONE {
             match self.next_slot() {
                 Some((level, slot, start)) if start <= now => {
                     self.elapsed = self.elapsed.max(start);
@@ -139,17 +146,22 @@ impl<K: Copy> Deadlines<K> {
                 }
             }
         }
-        let index = self.due;
+        let index = self.due();
         self.unlink(index);
         Some(self.entries.remove(index as usize).key)
     }
 
     /// When to call [`Deadlines::expire`] next; never later than the earliest deadline.
     pub(crate) fn next(&self) -> Option<Duration> {
-        if self.due != NONE {
+        if self.due() != NONE {
             return Some(Duration::ZERO);
         }
         self.next_slot().map(|(_, _, start)| Duration::from_nanos(start.saturating_mul(self.tick)))
+    }
+
+    /// The first entry that is due.
+    fn due(&self) -> u32 {
+        self.lists[usize::from(DUE)].first
     }
 
     /// The first occupied slot from now on: its level, index and first tick.
@@ -168,12 +180,12 @@ impl<K: Copy> Deadlines<K> {
         })
     }
 
-    /// Moves the entries of one slot to finer levels, or to the list of what is due.
+    /// Moves the entries of one slot to finer levels, or to the list of what is due. Whoever has
+    /// the same moment is in the same slot, so that their order stays.
     fn cascade(&mut self, level: usize, slot: usize) {
-        let position = level * SLOTS + slot;
-        let mut index = self.heads[position];
-        self.heads[position] = NONE;
+        let list = std::mem::replace(&mut self.lists[level * SLOTS + slot], List::EMPTY);
         self.occupied[level] &= !(1 << slot);
+        let mut index = list.first;
         while index != NONE {
             let next = self.entries[index as usize].next;
             self.link(index);
@@ -184,33 +196,35 @@ impl<K: Copy> Deadlines<K> {
     fn link(&mut self, index: u32) {
         let at = self.entries[index as usize].at;
         let slot = if at <= self.elapsed { DUE } else { self.place(at) };
-        let head = if slot == DUE {
-            std::mem::replace(&mut self.due, index)
-        } else {
+        if slot != DUE {
             self.occupied[usize::from(slot) / SLOTS] |= 1 << (usize::from(slot) % SLOTS);
-            std::mem::replace(&mut self.heads[usize::from(slot)], index)
-        };
-        if head != NONE {
-            self.entries[head as usize].previous = index;
+        }
+        let list = &mut self.lists[usize::from(slot)];
+        let previous = std::mem::replace(&mut list.last, index);
+        if previous == NONE {
+            list.first = index;
+        } else {
+            self.entries[previous as usize].next = index;
         }
         let entry = &mut self.entries[index as usize];
-        (entry.next, entry.previous, entry.slot) = (head, NONE, slot);
+        (entry.next, entry.previous, entry.slot) = (NONE, previous, slot);
     }
 
     fn unlink(&mut self, index: u32) {
         let Entry { next, previous, slot, .. } = self.entries[index as usize];
-        if next != NONE {
+        let list = &mut self.lists[usize::from(slot)];
+        if next == NONE {
+            list.last = previous;
+        } else {
             self.entries[next as usize].previous = previous;
         }
-        if previous != NONE {
-            self.entries[previous as usize].next = next;
-        } else if slot == DUE {
-            self.due = next;
-        } else {
-            self.heads[usize::from(slot)] = next;
-            if next == NONE {
+        if previous == NONE {
+            list.first = next;
+            if next == NONE && slot != DUE {
                 self.occupied[usize::from(slot) / SLOTS] &= !(1 << (usize::from(slot) % SLOTS));
             }
+        } else {
+            self.entries[previous as usize].next = next;
         }
     }
 
@@ -223,6 +237,10 @@ impl<K: Copy> Deadlines<K> {
         let slot = (at >> (level * SLOT_BITS)) & SLOT_MASK;
         u16::try_from(level * SLOTS).unwrap_or(DUE) + u16::try_from(slot).unwrap_or(0)
     }
+}
+
+impl List {
+    const EMPTY: Self = Self { first: NONE, last: NONE };
 }
 
 impl<K> Deadlines<K> {
@@ -250,7 +268,9 @@ const SLOT_BITS: usize = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 const SLOT_MASK: u64 = SLOTS as u64 - 1;
 const NONE: u32 = u32::MAX;
-const DUE: u16 = u16::MAX;
+/// The list after those of all slots.
+const DUE: u16 = 384;
+const _: () = assert!(DUE as usize == LEVELS * SLOTS);
 /// How far ahead the wheel can see, in ticks: about two years of milliseconds, as many slots of
 /// the last level as lie ahead whole.
 const HORIZON: u64 = (SLOT_MASK - 1) << ((LEVELS - 1) * SLOT_BITS);
@@ -272,7 +292,7 @@ mod tests {
         let mut fired = Vec::new();
         let mut now = Duration::ZERO;
         while let Some(next) = deadlines.next() {
-            assert!(next >= now || deadlines.due != NONE);
+            assert!(next >= now || deadlines.due() != NONE);
             now = next.max(now);
             while let Some(at) = deadlines.expire(now) {
                 assert_eq!(ms(at), now);
@@ -351,7 +371,7 @@ mod tests {
                 match next(4) {
                     0 | 1 => {
                         let spread =
-                            [10, 1_000, 100_000, 20_000_000][usize::try_from(next(4)).unwrap()];
+                            [3, 1_000, 100_000, 20_000_000][usize::try_from(next(4)).unwrap()];
                         let at = now + next(spread);
                         model.push((at, name, deadlines.schedule(ms(at), name)));
                     }
@@ -366,13 +386,14 @@ mod tests {
                         while let Some(name) = deadlines.expire(ms(now)) {
                             fired.push(name);
                         }
-                        fired.sort_unstable();
-                        let mut expected: Vec<u64> = model
+                        let mut expected: Vec<(u64, u64)> = model
                             .iter()
                             .filter(|(at, ..)| *at <= now)
-                            .map(|(_, n, _)| *n)
+                            .map(|(at, name, _)| (*at, *name))
                             .collect();
                         expected.sort_unstable();
+                        let expected: Vec<u64> =
+                            expected.into_iter().map(|(_, name)| name).collect();
                         model.retain(|(at, ..)| *at > now);
                         assert_eq!(fired, expected, "seed {seed}");
                         let earliest = model.iter().map(|(at, ..)| *at).min();

@@ -2,7 +2,7 @@
 //!
 //! The clock moves by 100 µs at each look, so that time passes in steps that can be counted.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -415,6 +415,31 @@ fn fine_timers_fire_within_their_resolution_and_never_early() {
         let at = fired.get().unwrap();
         assert!(due <= at && at < due + resolution, "{delay:?}: {at:?} for {due:?}");
     }
+}
+
+/// However long ago each was set, and whatever was taken back in between.
+#[test]
+fn timers_of_one_moment_run_in_the_order_in_which_they_were_set() {
+    let mut world = World::new(|_| ());
+    let start = world.now.get();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let set = |world: &World, name, at: Duration| {
+        let log = Rc::clone(&log);
+        let delay = start + at - world.now.get();
+        world.server.io().after(delay, move |_| log.borrow_mut().push(name))
+    };
+    for (name, now) in [(1, 0), (2, 6_000), (3, 9_950), (4, 9_999)] {
+        world.now.set(start + Duration::from_millis(now));
+        world.poll();
+        let taken_back = set(&world, 0, Duration::from_secs(10));
+        set(&world, name, Duration::from_secs(10));
+        world.server.io().cancel(taken_back);
+    }
+    while log.borrow().is_empty() {
+        world.now.set(world.server.next_deadline().unwrap());
+        world.poll();
+    }
+    assert_eq!(*log.borrow(), [1, 2, 3, 4]);
 }
 
 const UPGRADE: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: test\r\n\
