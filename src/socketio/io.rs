@@ -187,7 +187,8 @@ impl<'a> Io<'a> {
         state.sockets.len() - state.aftermath.iter().filter(|next| next.frees()).count()
     }
 
-    /// The moment of this turn or, between two turns, of the host's call.
+    /// The moment of this turn or, between two turns, of the host's last call of the server; to use
+    /// up a [`Next`](crate::Next) or an [`Ack`](crate::Ack) that it kept isn't one.
     pub fn now(self) -> Now {
         self.hub.state.borrow().now
     }
