@@ -66,7 +66,7 @@ pub struct SocketConfig {
     pub rooms_per_socket_max: usize,
     /// How many events of the server one socket may leave unacknowledged; a further one isn't
     /// sent, and its callback gets [`AckError::NotSent`](crate::AckError::NotSent). 10,000.
-    pub acks_per_client_max: usize,
+    pub acks_per_socket_max: usize,
     /// How many sockets one client may have, those included whose CONNECT is being decided about;
     /// who wants a further one has its connection closed. 100.
     pub sockets_per_client_max: usize,
@@ -110,7 +110,7 @@ impl Default for SocketConfig {
             connect_timeout: Duration::from_secs(45),
             attachments_max: 10,
             rooms_per_socket_max: 10_000,
-            acks_per_client_max: 10_000,
+            acks_per_socket_max: 10_000,
             sockets_per_client_max: 100,
             namespaces_max: 10_000,
             namespace_name_bytes_max: 256,
@@ -221,6 +221,13 @@ pub struct ReactorConfig {
     /// For how long a wait looks again and again before it sleeps: it spares the wake-up, some
     /// microseconds of every message that comes in the meantime, and costs the processor. Zero.
     pub spin: Duration,
+}
+
+impl ReactorConfig {
+    /// Whether timers are finer than what epoll waits in.
+    pub(crate) fn has_fine_timers(&self) -> bool {
+        self.timer_resolution < Duration::from_millis(1)
+    }
 }
 
 impl Default for ReactorConfig {

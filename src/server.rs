@@ -379,6 +379,7 @@ impl<N: Net> Server<N> {
         let engine = crate::engineio::Engine::new(config.engine.clone(), connections_max);
         let (websocket_limits, now) = (websocket_limits(&config), clock());
         let timer_resolution = config.reactor.timer_resolution;
+        let arms = config.reactor.has_fine_timers();
         let body_bytes_max = config.http.body_bytes_max;
         let hub = Hub::new(
             engine,
@@ -426,7 +427,7 @@ impl<N: Net> Server<N> {
             sources: Sources::default(),
             turn_ends: None,
             call_ends: None,
-            arms: timer_resolution < Duration::from_millis(1),
+            arms,
             limits: config.outgoing,
             budget: config.budget.at_least_one(),
             body_bytes_max,

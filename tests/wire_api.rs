@@ -590,7 +590,7 @@ fn rooms_have_a_limit() {
 fn acks_have_a_limit() {
     let (tell, told) = log();
     let server = serve_with(
-        |config| config.socket.acks_per_client_max = 2,
+        |config| config.socket.acks_per_socket_max = 2,
         move |server| {
             server.of("/").on_connect(move |socket| {
                 for number in 0..3 {

@@ -75,7 +75,7 @@ fn answers_of_another_shape_and_too_many_bytes_are_told_apart_from_those_that_ne
     let server = serve_with(
         |config| {
             config.socket.answers_bytes_max = 20;
-            config.socket.acks_per_client_max = 1;
+            config.socket.acks_per_socket_max = 1;
         },
         |_| {},
     );

@@ -94,7 +94,7 @@ impl SystemNet {
     pub(crate) fn new(config: &ReactorConfig) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(SystemWaker(mio::Waker::new(poll.registry(), WAKE_TOKEN)?));
-        let alarm = if config.timer_resolution < EPOLL_RESOLUTION {
+        let alarm = if config.has_fine_timers() {
             Some(Alarm::new(poll.registry(), ALARM_TOKEN)?)
         } else {
             None
@@ -385,8 +385,6 @@ fn mio_interest(interest: source::Interest) -> Interest {
 const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 const WAKE_TOKEN: Token = Token(usize::MAX);
 const ALARM_TOKEN: Token = Token(usize::MAX >> 1);
-/// What epoll's time-out is counted in.
-const EPOLL_RESOLUTION: Duration = Duration::from_millis(1);
 const EVENTS_MAX: usize = 1_024;
 /// Beyond which readiness is left for the next wait, which finds it there.
 const LOOKS_MAX: usize = 1_024;

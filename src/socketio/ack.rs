@@ -125,7 +125,7 @@ pub enum AckError {
     /// The socket left before it answered.
     Disconnected,
     /// The socket had left before, too many of its events await their acknowledgement already
-    /// ([`SocketConfig::acks_per_client_max`](crate::config::SocketConfig::acks_per_client_max)),
+    /// ([`SocketConfig::acks_per_socket_max`](crate::config::SocketConfig::acks_per_socket_max)),
     /// the arguments could not be serialised, or the event was volatile and the transport busy:
     /// the event was not sent.
     NotSent,

@@ -22,7 +22,7 @@ impl Hub {
         let state = &mut *self.state.borrow_mut();
         let entry = state.sockets.get(key).filter(|entry| entry.state.may_emit())?;
         let owed = entry.extras.as_ref().map_or(0, |extras| extras.acks.len());
-        if owed >= state.config.acks_per_client_max {
+        if owed >= state.config.acks_per_socket_max {
             return None;
         }
         let namespace = entry.namespace;

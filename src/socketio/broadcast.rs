@@ -135,7 +135,7 @@ impl<'a> BroadcastOperator<'a> {
     ///
     /// Where nobody is asked it has nothing to wait for and runs before this returns, otherwise
     /// from `poll`. A socket that owes too many acknowledgements already
-    /// ([`acks_per_client_max`](crate::config::SocketConfig::acks_per_client_max)) isn't asked, nor
+    /// ([`acks_per_socket_max`](crate::config::SocketConfig::acks_per_socket_max)) isn't asked, nor
     /// one whose transport is busy if this is [`volatile`](Self::volatile).
     ///
     /// ```

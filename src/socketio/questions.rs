@@ -131,7 +131,7 @@ impl State {
         for member in members {
             let Some(entry) = self.sockets.get_mut(member.socket) else { continue };
             let owed = entry.extras.as_ref().map_or(0, |extras| extras.acks.len());
-            let delivery = if owed >= self.config.acks_per_client_max {
+            let delivery = if owed >= self.config.acks_per_socket_max {
                 Delivery::Dropped
             } else {
                 let (outboxes, soft) = (&mut self.outboxes, self.soft_bytes_max);

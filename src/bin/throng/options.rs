@@ -140,7 +140,7 @@ struct Socket {
     /// Most rooms that one socket may be in.
     #[arg(long, default_value_t = 10_000, value_name = "COUNT")]
     max_rooms: usize,
-    /// Most acknowledgements that one client may owe.
+    /// Most acknowledgements that one socket may owe.
     #[arg(long, default_value_t = 10_000, value_name = "COUNT")]
     max_acks: usize,
     /// Forget the request that opened a session once the client is connected; saves memory.
@@ -323,7 +323,7 @@ impl Socket {
         socket.connect_timeout = self.connect_timeout;
         socket.attachments_max = self.max_attachments;
         socket.rooms_per_socket_max = self.max_rooms;
-        socket.acks_per_client_max = self.max_acks;
+        socket.acks_per_socket_max = self.max_acks;
         if self.forget_handshakes {
             socket.handshake = HandshakeRetention::UntilConnected;
         }
