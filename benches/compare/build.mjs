@@ -32,12 +32,16 @@ export function cargoExecutable(command, name, folder = ".") {
   });
 }
 
-/** The commit that is measured; one that was changed since is told as such. */
-function revision() {
-  const git = spawnSync("git", ["describe", "--always", "--dirty", "--abbrev=12"], {
-    encoding: "utf8",
-  });
-  return git.status === 0 ? git.stdout.trim() : "unknown";
+/** The commit that is measured, and whether its source was changed since; not so by results. */
+export function revision() {
+  const git = (...flags) => spawnSync("git", flags, { encoding: "utf8" });
+  const head = git("rev-parse", "--short=12", "HEAD");
+  if (head.status !== 0) {
+    return "unknown";
+  }
+  const source = ["--", ".", ":!benches/results", ":!README.md"];
+  const changes = git("status", "--porcelain", "--untracked-files=no", ...source);
+  return head.stdout.trim() + (changes.stdout.trim() ? "-changed" : "");
 }
 
 /** Installs what the lock file in the folder names. */

@@ -1,12 +1,11 @@
 // Measures throng, the floor and the peers in alternation, and writes tables and charts.
 //
 //   node benches/compare/run.mjs --only lone,ack --rounds 3      from the root, by scripts/compare
-import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { relative } from "node:path";
 
-import { installNodePackages } from "./build.mjs";
+import { installNodePackages, revision } from "./build.mjs";
 import { checkApplication } from "./check.mjs";
 import { measure } from "./measure.mjs";
 import { readOptions, takesPart } from "./options.mjs";
@@ -44,11 +43,13 @@ async function main(options) {
 async function build(wanted) {
   const programs = new Map();
   const leftOut = [];
-  await installNodePackages(NODE_PEERS);
-  for (const server of wanted) {
-    console.log(`building ${server.name}`);
+  console.log(`building ${wanted.map(({ name }) => name).join(", ")}`);
+  // All at once: while one core links a program, which only one can, the other compiles the next.
+  const builds = wanted.map((server) => server.build());
+  await Promise.allSettled([...builds, installNodePackages(NODE_PEERS)]);
+  for (const [index, server] of wanted.entries()) {
     try {
-      const path = await server.build();
+      const path = await builds[index];
       const program = path && relative(".", path);
       await check(server, program);
       programs.set(server, program);
@@ -81,7 +82,7 @@ function describe(options, programs, leftOut) {
   const title = ({ name, title, version }) => ({ name, title, version: version() });
   return {
     startedAt,
-    commit: commit(),
+    commit: revision(),
     machine: machine(),
     quick: options.quick,
     rounds: options.rounds,
@@ -143,14 +144,4 @@ function machine() {
   const all = cpus();
   const gibibytes = Math.round(totalmem() / 2 ** 30);
   return `${all[0]?.model ?? "unknown"}, ${all.length} cores, ${gibibytes} GiB, Linux ${release()}`;
-}
-
-function commit() {
-  const git = (...flags) => execFileSync("git", flags, { encoding: "utf8" }).trim();
-  try {
-    const changed = git("status", "--porcelain", "--untracked-files=no") ? ", changed" : "";
-    return git("rev-parse", "--short=12", "HEAD") + changed;
-  } catch {
-    return "unknown";
-  }
 }

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { cargoExecutable, installNodePackages, installPythonPackages } from "./build.mjs";
 
 export const NODE_PEERS = "benches/peers/node";
+const FLOOR = "benches/floor";
 const OXIDE_PEER = "benches/peers/socketioxide";
 const PYTHON_PEER = "benches/peers/python-socketio";
 
@@ -25,9 +26,9 @@ export const servers = [
     // What the least handshake costs: WebSocket's alone, on a path that isn't Socket.IO's.
     generator: (scenario) =>
       scenario.name === "connect" ? ["--protocol", "websocket", "--path", "/bare"] : [],
-    build: () => cargoExecutable(["bench", "--bench", "floor", "--no-run"], "floor"),
+    build: () => cargoExecutable(["build", "--release", "--locked"], "floor", FLOOR),
     start: (program, scenario) => [program, "serve", "--port", "0", ...floorMode(scenario)],
-    version: throngVersion,
+    version: () => `mio ${lockedCrate(`${FLOOR}/Cargo.lock`, "mio")}`,
   },
   {
     name: "throng",

@@ -5,7 +5,7 @@
 //! leaves out.
 //!
 //! ```text
-//! cargo bench --bench floor -- serve --port 3001
+//! cargo run --release --manifest-path benches/floor/Cargo.toml -- serve --port 3001
 //! Listening on http://127.0.0.1:3001
 //! ```
 
@@ -58,14 +58,7 @@ enum Mode {
 }
 
 fn main() -> ExitCode {
-    // Cargo tells every bench that it is one.
-    let arguments: Vec<String> =
-        std::env::args().filter(|argument| argument != "--bench").collect();
-    if arguments.len() < 2 {
-        println!("Serves the floor: cargo bench --bench floor -- serve --port 3001");
-        return ExitCode::SUCCESS;
-    }
-    let Command::Serve(options) = Options::parse_from(arguments).command;
+    let Command::Serve(options) = Options::parse().command;
     match serve(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
