@@ -39,7 +39,10 @@ pub(crate) struct Deadlines<K> {
     entries: Slab<Entry<K>>,
     /// One for each slot of each level, and that of what is due.
     lists: [List; DUE as usize + 1],
+    /// Of each level the slots that have entries, and which levels have any: looking for the next
+    /// is what a turn with nothing to do does most.
     occupied: [u64; LEVELS],
+    levels: u8,
     /// In ticks, as all moments are within.
     elapsed: u64,
     /// In nanoseconds.
@@ -89,6 +92,7 @@ impl<K: Copy> Deadlines<K> {
             entries: Slab::with_capacity(deadlines),
             lists: [List::EMPTY; DUE as usize + 1],
             occupied: [0; LEVELS],
+            levels: 0,
             elapsed: 0,
             generation: 0,
         }
@@ -136,9 +140,9 @@ impl<K: Copy> Deadlines<K> {
         let now = self.floor_tick(now);
         while self.due() == NONE {
             match self.next_slot() {
-                Some((level, slot, start)) if start <= now => {
+                Some((slot, start)) if start <= now => {
                     self.elapsed = self.elapsed.max(start);
-                    self.cascade(level, slot);
+                    self.cascade(slot);
                 }
                 _ => {
                     self.elapsed = self.elapsed.max(now);
@@ -156,7 +160,13 @@ impl<K: Copy> Deadlines<K> {
         if self.due() != NONE {
             return Some(Duration::ZERO);
         }
-        self.next_slot().map(|(_, _, start)| Duration::from_nanos(start.saturating_mul(self.tick)))
+        self.next_slot().map(|(_, start)| Duration::from_nanos(start.saturating_mul(self.tick)))
+    }
+
+    /// Whether [`Deadlines::expire`] has something to do at `now`.
+    pub(crate) fn is_due(&self, now: Duration) -> bool {
+        self.due() != NONE
+            || self.next_slot().is_some_and(|(_, start)| start <= self.floor_tick(now))
     }
 
     /// The first entry that is due.
@@ -164,27 +174,37 @@ impl<K: Copy> Deadlines<K> {
         self.lists[usize::from(DUE)].first
     }
 
-    /// The first occupied slot from now on: its level, index and first tick.
-    fn next_slot(&self) -> Option<(usize, usize, u64)> {
-        (0..LEVELS).find_map(|level| {
-            let occupied = self.occupied[level];
-            if occupied == 0 {
-                return None;
-            }
-            let shift = level * SLOT_BITS;
-            let here = (self.elapsed >> shift) & SLOT_MASK;
-            let ahead = u64::from(occupied.rotate_right(low_bits(here)).trailing_zeros());
-            let slot = (here + ahead) & SLOT_MASK;
-            let turn = (self.elapsed >> shift) + ahead;
-            Some((level, usize::try_from(slot).unwrap_or(0), turn << shift))
-        })
+    /// The first occupied slot from now on, of all levels, and its first tick.
+    #[inline]
+    fn next_slot(&self) -> Option<(usize, u64)> {
+        let level = self.levels.trailing_zeros() as usize;
+        let occupied = *self.occupied.get(level)?;
+        let shift = level * SLOT_BITS;
+        let here = (self.elapsed >> shift) & SLOT_MASK;
+        let ahead = u64::from(occupied.rotate_right(low_bits(here)).trailing_zeros());
+        let slot = usize::try_from((here + ahead) & SLOT_MASK).unwrap_or(0);
+        let turn = (self.elapsed >> shift) + ahead;
+        Some((level * SLOTS + slot, turn << shift))
+    }
+
+    fn occupy(&mut self, slot: usize) {
+        self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
+        self.levels |= 1 << (slot / SLOTS);
+    }
+
+    fn vacate(&mut self, slot: usize) {
+        let level = slot / SLOTS;
+        self.occupied[level] &= !(1 << (slot % SLOTS));
+        if self.occupied[level] == 0 {
+            self.levels &= !(1 << level);
+        }
     }
 
     /// Moves the entries of one slot to finer levels, or to the list of what is due. Whoever has
     /// the same moment is in the same slot, so that their order stays.
-    fn cascade(&mut self, level: usize, slot: usize) {
-        let list = std::mem::replace(&mut self.lists[level * SLOTS + slot], List::EMPTY);
-        self.occupied[level] &= !(1 << slot);
+    fn cascade(&mut self, slot: usize) {
+        let list = std::mem::replace(&mut self.lists[slot], List::EMPTY);
+        self.vacate(slot);
         let mut index = list.first;
         while index != NONE {
             let next = self.entries[index as usize].next;
@@ -197,7 +217,7 @@ impl<K: Copy> Deadlines<K> {
         let at = self.entries[index as usize].at;
         let slot = if at <= self.elapsed { DUE } else { self.place(at) };
         if slot != DUE {
-            self.occupied[usize::from(slot) / SLOTS] |= 1 << (usize::from(slot) % SLOTS);
+            self.occupy(usize::from(slot));
         }
         let list = &mut self.lists[usize::from(slot)];
         let previous = std::mem::replace(&mut list.last, index);
@@ -221,7 +241,7 @@ impl<K: Copy> Deadlines<K> {
         if previous == NONE {
             list.first = next;
             if next == NONE && slot != DUE {
-                self.occupied[usize::from(slot) / SLOTS] &= !(1 << (usize::from(slot) % SLOTS));
+                self.vacate(usize::from(slot));
             }
         } else {
             self.entries[previous as usize].next = next;

@@ -278,7 +278,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
 
     /// Whether [`Reactor::expire`] has something left.
     pub(crate) fn is_due(&self, now: Duration) -> bool {
-        self.deadlines.next().is_some_and(|at| at <= now)
+        self.deadlines.is_due(now)
     }
 
     pub(crate) fn contains(&self, key: ConnectionKey) -> bool {

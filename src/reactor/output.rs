@@ -353,6 +353,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 }
 
+#[inline]
 fn write<N: Net>(net: &mut N, stream: &mut N::Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     loop {
         match net.write(stream, slices) {
@@ -364,6 +365,7 @@ fn write<N: Net>(net: &mut N, stream: &mut N::Stream, slices: &[IoSlice<'_>]) ->
 }
 
 /// Writes a message for which nothing else has to wait.
+#[inline]
 fn write_one<N: Net>(
     net: &mut N,
     stream: &mut N::Stream,

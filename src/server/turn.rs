@@ -12,14 +12,17 @@ use crate::socketio::{Io, Timer};
 
 impl<N: Net> Server<N> {
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let at_once = Some(Duration::ZERO);
+        if timeout == at_once {
+            return self.reactor.wait(at_once);
+        }
         let deadline = self.next_deadline();
+        if deadline == at_once {
+            return self.reactor.wait(at_once);
+        }
         if timeout.is_none() && deadline.is_none() {
             self.reactor.net_mut().arm(None);
             return self.reactor.wait(None);
-        }
-        let is_at_once = |time| time == Some(Duration::ZERO);
-        if is_at_once(timeout) || is_at_once(deadline) {
-            return self.reactor.wait(Some(Duration::ZERO));
         }
         let now = (self.clock)().monotonic;
         let asked = timeout.map(|timeout| now.saturating_add(timeout));
@@ -214,7 +217,7 @@ impl<N: Net> Server<N> {
             || self.mailbox.is_posted()
             || self.reactor.is_due(self.now.monotonic)
             || state.outboxes.has_listed()
-            || state.timers.next().is_some_and(|at| at <= self.now.monotonic);
+            || state.timers.is_due(self.now.monotonic);
         match self.closing {
             Closing::Open => is_listed || self.reactor.accepts(self.now.monotonic),
             Closing::Until(_) => is_listed,
