@@ -329,8 +329,8 @@ pub struct TurnBudget {
     pub messages_total_max: usize,
     /// Deliveries enqueued by handlers; over it no further message is dispatched. 65,536.
     pub deliveries_max: usize,
-    /// Connections of the fan-out lane flushed before the rest gets its turn: the rest waits
-    /// for so many writes. 16.
+    /// Connections written to in one go: of the fan-out lane before the rest gets its turn, which
+    /// waits for so many writes; of those with replies before a turn hears further ones. 16.
     pub slice_connections_max: usize,
     /// Messages waiting in all outboxes above which connections whose messages fan out are not
     /// read, and closures of other threads and the host's sources wait. 262,144.

@@ -263,6 +263,11 @@ impl Outboxes {
         !self.lanes.soon.is_empty() || !self.lanes.bulk.is_empty()
     }
 
+    /// How many sessions wait in the lane of replies, at most.
+    pub(crate) fn soon_len(&self) -> usize {
+        self.lanes.soon.len()
+    }
+
     /// How many sessions wait in the fan-out lane.
     pub(crate) fn bulk_len(&self) -> usize {
         self.lanes.bulk.len()

@@ -24,6 +24,16 @@ impl<N: Net> Server<N> {
         }
     }
 
+    /// Whoever has a reply need not wait for all to be heard whom this turn hears: a slice of them
+    /// is written, and the next are read.
+    #[inline]
+    pub(super) fn flush_replies(&mut self) {
+        let listed = self.hub.state.borrow().outboxes.soon_len();
+        if listed >= self.budget.slice_connections_max {
+            self.flush_lane(Lane::Soon, usize::MAX);
+        }
+    }
+
     /// Everything that can leave at once, however much it is: the server is about to close.
     pub(super) fn flush_all(&mut self) {
         self.flush_lane(Lane::Soon, usize::MAX);

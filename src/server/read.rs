@@ -37,6 +37,7 @@ impl<N: Net> Server<N> {
                 self.reactor.list_ready(key);
             } else {
                 self.read_connection(key);
+                self.flush_replies();
             }
             // Much may have been read of which nothing was whole.
             if self.is_out_of_time() {

@@ -394,6 +394,25 @@ fn a_flush_of_much_leaves_a_rest_and_says_so() {
     assert_eq!(told, [(16, true), (16, true), (8, false)]);
 }
 
+/// Whoever is answered first doesn't wait until the last has been heard.
+#[test]
+fn replies_leave_in_slices_while_the_turn_goes_on() {
+    let mut world = World::new(|config| config.budget.slice_connections_max = 4);
+    let waiting = Rc::new(Cell::new(0));
+    let most = Rc::clone(&waiting);
+    world.server.of("/").on_with_ack("ask", move |socket, text: String| {
+        most.set(most.get().max(socket.server().queued_bytes()));
+        text
+    });
+    let clients = world.join_many(40);
+    let text = "a".repeat(80);
+    let ask = format!("420[\"ask\",\"{text}\"]");
+    clients.iter().for_each(|client| world.send(*client, &ask));
+    let turn = world.poll();
+    assert_eq!((turn.messages, turn.writes, turn.more), (40, 40, false));
+    assert_eq!(waiting.get() / text.len(), 3, "{} bytes waited", waiting.get());
+}
+
 #[test]
 fn fine_timers_fire_within_their_resolution_and_never_early() {
     let resolution = Duration::from_micros(50);
