@@ -407,7 +407,9 @@ fn replies_leave_in_slices_while_the_turn_goes_on() {
     let clients = world.join_many(40);
     let text = "a".repeat(80);
     let ask = format!("420[\"ask\",\"{text}\"]");
-    clients.iter().for_each(|client| world.send(*client, &ask));
+    for client in clients {
+        world.send(client, &ask);
+    }
     let turn = world.poll();
     assert_eq!((turn.messages, turn.writes, turn.more), (40, 40, false));
     assert_eq!(waiting.get() / text.len(), 3, "{} bytes waited", waiting.get());
@@ -444,7 +446,7 @@ fn timers_of_one_moment_run_in_the_order_in_which_they_were_set() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let set = |world: &World, name, at: Duration| {
         let log = Rc::clone(&log);
-        let delay = start + at - world.now.get();
+        let delay = (start + at).saturating_sub(world.now.get());
         world.server.io().after(delay, move |_| log.borrow_mut().push(name))
     };
     for (name, now) in [(1, 0), (2, 6_000), (3, 9_950), (4, 9_999)] {
