@@ -58,9 +58,9 @@ pub struct Decision {
 pub struct ConnectionError {
     /// The code of the reference, 0 to 5, as in the body of the answer.
     pub code: u8,
-    /// The message, as in the body of the answer.
+    /// The message that belongs to the code.
     pub message: String,
-    /// What exactly was wrong.
+    /// What exactly was wrong; with code 4, why the host refused.
     pub context: Rejection,
 }
 
@@ -108,7 +108,7 @@ impl ConnectionError {
     pub(crate) fn new(rejection: &Rejection) -> Self {
         Self {
             code: rejection.code(),
-            message: rejection.message().to_owned(),
+            message: rejection.code_message().to_owned(),
             context: rejection.clone(),
         }
     }
@@ -116,7 +116,7 @@ impl ConnectionError {
 
 impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (code {})", self.message, self.code)
+        write!(f, "{} (code {})", self.context.message(), self.code)
     }
 }
 

@@ -83,7 +83,7 @@ fn the_host_hears_why_each_request_was_refused() {
         (
             get("EIO=4&transport=polling&deny=no%20key"),
             403,
-            r#"{"code":4,"message":"no key","context":{"message":"no key"}}"#.to_owned(),
+            r#"{"code":4,"message":"Forbidden","context":{"message":"no key"}}"#.to_owned(),
         ),
         (
             get("EIO=4&transport=polling&deny="),
@@ -122,7 +122,7 @@ fn refused_upgrades_are_told_of_too() {
     );
     let text = refused("/socket.io/?EIO=4&transport=websocket&deny=no");
     assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n") && text.ends_with("\r\n\r\nno"));
-    assert_eq!(told.next(), r#"{"code":4,"message":"no","context":{"message":"no"}}"#);
+    assert_eq!(told.next(), r#"{"code":4,"message":"Forbidden","context":{"message":"no"}}"#);
     let text = refused("/socket.io/?EIO=3&transport=websocket");
     assert!(text.ends_with("\r\n\r\nUnsupported protocol version"), "{text}");
     assert_eq!(

@@ -117,6 +117,15 @@ impl Rejection {
     /// The message, as in the body of the answer.
     pub fn message(&self) -> &str {
         match self {
+            // An empty message reads as none, as it does in JavaScript.
+            Self::Forbidden { message: Some(message) } if !message.is_empty() => message,
+            _ => self.code_message(),
+        }
+    }
+
+    /// The message that belongs to the code, whatever the host has said.
+    pub(crate) const fn code_message(&self) -> &'static str {
+        match self {
             Self::TransportUnknown { .. } => "Transport unknown",
             Self::SessionUnknown { .. } => "Session ID unknown",
             Self::BadHandshakeMethod { .. } => "Bad handshake method",
@@ -126,11 +135,7 @@ impl Rejection {
             | Self::NotAWebSocket
             | Self::IdNotGenerated { .. }
             | Self::MiddlewareFailed => "Bad request",
-            // An empty message reads as none, as it does in JavaScript.
-            Self::Forbidden { message } => match message.as_deref() {
-                Some(message) if !message.is_empty() => message,
-                _ => "Forbidden",
-            },
+            Self::Forbidden { .. } => "Forbidden",
             Self::UnsupportedProtocol { .. } => "Unsupported protocol version",
             Self::TooManySessions => "Too many sessions",
         }

@@ -123,7 +123,7 @@ impl<N: Net> Server<N> {
     ///
     /// let mut server = Server::builder().bind("127.0.0.1:0")?;
     /// server.on_connection_error(|request, error| {
-    ///     eprintln!("{}: {} {}", request.target(), error.code, error.message);
+    ///     eprintln!("{}: {error}", request.target());
     /// });
     /// # Ok::<(), std::io::Error>(())
     /// ```
