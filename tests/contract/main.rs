@@ -5,6 +5,7 @@
 mod common;
 
 mod acts;
+mod channels;
 mod descriptor;
 mod host;
 mod lifetime;
