@@ -21,9 +21,23 @@ export function startExpress(flags = []) {
   return isReference ? startReference("express", flags) : start(program, [], flags);
 }
 
+/**
+ * Starts any other example, as `cargo test` has built it. All take an address and, behind it, the
+ * seconds after which they end by themselves.
+ */
+export function startExample(name, words = []) {
+  return launch(examplePath(name), ["127.0.0.1:0", ...words]);
+}
+
+/** Where an example is. */
+export function examplePath(name) {
+  const folder = process.env.THRONG_EXAMPLES_DIR || fromRoot("target/debug/examples");
+  return existing(`${folder}/${name}`, `cargo test or cargo build --example ${name}`);
+}
+
 /** Starts an app of the example `scenarios`. */
 export function startScenario(app, flags = []) {
-  if (isReference && app.startsWith("smoke")) {
+  if (isReference && /^(smoke|api|cluster)/.test(app)) {
     const script = fileURLToPath(new URL("../reference/scenario.mjs", import.meta.url));
     return start(process.execPath, [script, app], flags);
   }
@@ -37,6 +51,7 @@ class TestServer {
   #lines = [];
   #errors = [];
   #waiting = new Set();
+  #isOver = false;
 
   constructor(child) {
     this.#child = child;
@@ -46,7 +61,11 @@ class TestServer {
     });
     // Both streams must be read, or a server that logs a lot would stall on a full pipe.
     createInterface({ input: child.stderr }).on("line", (line) => this.#errors.push(line));
-    child.on("exit", () => this.#waiting.forEach((look) => look()));
+    // Not at its exit: what it has printed last may still be on its way.
+    child.on("close", () => {
+      this.#isOver = true;
+      this.#waiting.forEach((look) => look());
+    });
   }
 
   /** The lines printed so far on standard output. */
@@ -66,7 +85,7 @@ class TestServer {
         if (line !== undefined) {
           this.#waiting.delete(look);
           resolve(line);
-        } else if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        } else if (this.#isOver) {
           this.#waiting.delete(look);
           reject(new Error(`the server ended before it printed ${pattern}\n${this.output}`));
         }
@@ -79,6 +98,15 @@ class TestServer {
 
   get output() {
     return [...this.#lines, ...this.#errors.slice(-20)].join("\n");
+  }
+
+  /** Waits until the process has ended by itself; answers how. */
+  async end() {
+    const { exitCode, signalCode } = this.#child;
+    if (exitCode === null && signalCode === null) {
+      await within(once(this.#child, "exit"), "the server's own end");
+    }
+    return { exitCode: this.#child.exitCode, signalCode: this.#child.signalCode };
   }
 
   /** Ends the process and waits for its end; answers how it ended. */
@@ -105,18 +133,28 @@ function startReference(application, flags) {
 }
 
 async function start(program, leading, flags) {
-  if (!existsSync(program)) {
-    throw new Error(`${program} is missing: build it first with scripts/test or cargo build`);
-  }
   const port = flags.includes("--port") ? [] : ["--port", "0"];
-  const child = spawn(program, [...leading, ...port, ...flags]);
+  return launch(existing(program, "scripts/test or cargo build"), [...leading, ...port, ...flags]);
+}
+
+async function launch(program, words) {
+  const child = spawn(program, words);
   // A test that fails half way must not leave its server behind.
-  process.once("exit", () => child.kill("SIGKILL"));
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   const server = new TestServer(child);
-  const banner = await server.line(/^Listening on /);
+  const banner = await server.line(/^listening on /i);
   server.port = Number(/(\d+)\/?$/.exec(banner)[1]);
   server.url = `http://127.0.0.1:${server.port}`;
   return server;
+}
+
+function existing(program, how) {
+  if (!existsSync(program)) {
+    throw new Error(`${program} is missing: build it first with ${how}`);
+  }
+  return program;
 }
 
 function fromRoot(path) {

@@ -5,11 +5,12 @@ import { startScenario, startServer } from "./server.mjs";
 
 /**
  * Declares the tests of `body` once per mode. `body` gets a context whose `server` and `clients`
- * are set by the time a test runs; clients are closed after each test.
+ * are set by the time a test runs; clients are closed after each test. With a reason to `skip` it
+ * there is no server.
  */
-export function inEachMode(title, body, { flags = [], start = startServer } = {}) {
+export function inEachMode(title, body, { flags = [], start = startServer, skip = false } = {}) {
   for (const mode of modes) {
-    describe(`${title}, ${mode.name}`, () => {
+    describe(`${title}, ${mode.name}`, { skip }, () => {
       const context = { mode };
       before(async () => {
         context.server = await start(flags);
