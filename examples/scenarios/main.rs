@@ -7,7 +7,9 @@
 //!
 //! All of them listen on 127.0.0.1 only and end on SIGTERM or SIGINT with their connections closed.
 
+mod api;
 mod client_support;
+mod cluster;
 mod engine_client_support;
 mod engine_protocol;
 mod options;
@@ -70,7 +72,7 @@ fn close_on_signals(handle: Handle) -> io::Result<()> {
 
 type Bind = fn(SocketAddr) -> io::Result<Server>;
 
-const APPS: [(&str, Bind); 11] = [
+const APPS: [(&str, Bind); 13] = [
     ("engine-protocol", engine_protocol::bind),
     ("engine-protocol-v3", engine_protocol::bind_v3),
     ("engine-client-support", engine_client_support::bind),
@@ -82,4 +84,6 @@ const APPS: [(&str, Bind); 11] = [
     ("smoke-msgpack", smoke::bind_with_msgpack),
     ("v2-support", v2_support::bind),
     ("ws-echo", ws_echo::bind),
+    ("api", api::bind),
+    ("cluster", cluster::bind),
 ];

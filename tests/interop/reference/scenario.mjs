@@ -3,6 +3,8 @@
 //   node reference/scenario.mjs smoke --port 0      prints: Listening on http://127.0.0.1:40123
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
+import { api } from "./api.mjs";
+import { cluster } from "./cluster.mjs";
 import { smoke } from "./smoke.mjs";
 
 const { positionals, values } = parseArgs({
@@ -11,8 +13,10 @@ const { positionals, values } = parseArgs({
 });
 const parser = () => createRequire(import.meta.url)("socket.io-msgpack-parser");
 const apps = {
-  "smoke": () => ({}),
-  "smoke-recovery": () => ({ recovery: true }),
-  "smoke-msgpack": () => ({ parser: parser() }),
+  "smoke": (port) => smoke(port),
+  "smoke-recovery": (port) => smoke(port, { recovery: true }),
+  "smoke-msgpack": (port) => smoke(port, { parser: parser() }),
+  "api": api,
+  "cluster": cluster,
 };
-smoke(Number(values.port), apps[positionals[0]]());
+apps[positionals[0]](Number(values.port));
