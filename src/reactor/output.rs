@@ -46,7 +46,12 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 
     pub(crate) fn has_unflushed(&self) -> bool {
-        !self.unflushed.is_empty()
+        self.unflushed_len() > 0
+    }
+
+    /// How many connections have something queued, at most.
+    pub(crate) fn unflushed_len(&self) -> usize {
+        self.unflushed.len()
     }
 
     pub(crate) fn next_unflushed(&mut self) -> Option<ConnectionKey> {

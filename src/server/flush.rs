@@ -28,9 +28,12 @@ impl<N: Net> Server<N> {
     /// is written, and the next are read.
     #[inline]
     pub(super) fn flush_replies(&mut self) {
-        let listed = self.hub.state.borrow().outboxes.soon_len();
-        if listed >= self.budget.slice_connections_max {
+        let slice = self.budget.slice_connections_max;
+        let replies = self.hub.state.borrow().outboxes.soon_len();
+        if replies >= slice || self.reactor.unflushed_len() >= slice {
             self.flush_lane(Lane::Soon, usize::MAX);
+            self.drain_outputs();
+            self.flush_unflushed();
         }
     }
 

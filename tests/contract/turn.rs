@@ -415,6 +415,23 @@ fn replies_leave_in_slices_while_the_turn_goes_on() {
     assert_eq!(waiting.get() / text.len(), 3, "{} bytes waited", waiting.get());
 }
 
+/// The same of answers to requests: what is written has been so before the turn's time was over.
+#[test]
+fn answers_to_requests_leave_in_slices_too() {
+    let mut world = World::new(|config| {
+        config.budget.slice_connections_max = 4;
+        config.budget.time_max = Some(40 * LOOK);
+    });
+    let clients: Vec<_> = (0..40).map(|_| world.server.net_mut().connect()).collect();
+    world.settle();
+    for client in clients {
+        world.server.net_mut().send(client, "GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+    }
+    world.tick();
+    let turn = world.poll();
+    assert!(turn.more && turn.writes >= 4, "{turn:?}");
+}
+
 #[test]
 fn fine_timers_fire_within_their_resolution_and_never_early() {
     let resolution = Duration::from_micros(50);
