@@ -16,13 +16,13 @@ describe("example dashboard", { skip }, () => {
   test("shows who is there and what is said, until q is pressed", async (told) => {
     const [, url] = await terminal.shows(/ (http:\S+) \(q closes it\) /);
     await terminal.shows(/sessions +0 [^]*sockets +0 [^]*queued +0 bytes/);
-    assert.deepEqual(terminal.modes, ["?1049"], "another screen, and no cursor");
 
     const options = { reconnection: false };
     const crowds = modes.map((mode) => new Clients(url, mode, undefined, options));
     told.after(() => crowds.forEach((clients) => clients.close()));
     const clients = await Promise.all(crowds.map((clients) => clients.settle()));
     await terminal.shows(/sessions +3 [^]*sockets +3 /);
+    assert.deepEqual(terminal.modes, ["?1049"], "another screen, and no cursor");
 
     const said = ["hi", { bytes: Buffer.from([0, 1, 255]) }];
     const heard = clients.map((client) => next(client, "chat"));
