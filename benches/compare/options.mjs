@@ -8,12 +8,19 @@ import { servers } from "./servers.mjs";
 
 /** What was asked for; ends the program after --help, and throws at what it doesn't understand. */
 export function readOptions(argv) {
-  const { values } = parseArgs({ args: argv, options: FLAGS });
+  const { values, positionals } = parseArgs({
+    args: argv,
+    options: FLAGS,
+    allowPositionals: true,
+  });
   if (values.help) {
     console.log(help());
     process.exit(0);
   }
-  const narrowed = values.quick || values.only || values.peers || values.rounds;
+  if (positionals.length > 0 && !values.render) {
+    throw new Error(`${positionals[0]} is no flag; folders are for --render`);
+  }
+  const published = publishedIn(values);
   return {
     quick: values.quick ?? false,
     rounds: count(values.rounds ?? (values.quick ? "1" : "5"), "--rounds"),
@@ -25,9 +32,38 @@ export function readOptions(argv) {
     serverCore: core(values["server-core"] ?? "0", "--server-core"),
     generatorCore: core(values["generator-core"] ?? "1", "--generator-core"),
     // What a narrowed run measured is no ground for the tables that are published.
-    output: values.output ?? values.render ?? (narrowed ? "target/compare" : "benches/results"),
-    render: values.render,
+    output: values.output ?? published ?? (values.render ? undefined : NARROWED_RESULTS),
+    publishes: published !== undefined && values.output === undefined,
+    render: values.render ?? false,
+    folders: positionals,
   };
+}
+
+/**
+ * Where a run that is published goes: a whole one; one of throng and the floor alone, in as many
+ * rounds as their table takes; or the long runs, all of them. `undefined` for all others.
+ */
+function publishedIn({ quick, only, peers, rounds, render }) {
+  if (quick || render) {
+    return undefined;
+  }
+  if (only === undefined && peers === undefined && rounds === undefined) {
+    return RESULTS;
+  }
+  if (!isOwnOnly(peers)) {
+    return undefined;
+  }
+  if (only === undefined) {
+    return Number(rounds) >= FLOOR_ROUNDS ? FLOOR_RESULTS : undefined;
+  }
+  const named = new Set(chosen(only, scenarios, "scenario"));
+  const long = scenarios.filter((scenario) => scenario.onlyWhenNamed);
+  const isLong = named.size === long.length && long.every((scenario) => named.has(scenario));
+  return isLong ? LONG_RESULTS : undefined;
+}
+
+function isOwnOnly(peers) {
+  return peers !== undefined && withThrong(chosen(peers, servers, "server")).every(({ own }) => own);
 }
 
 /** Whether a server takes part in a scenario. */
@@ -73,6 +109,7 @@ function help() {
   const width = 18;
   const list = (all, describe) =>
     all.map((each) => `  ${each.name.padEnd(width)}${describe(each)}`).join("\n");
+  const long = scenarios.filter((scenario) => scenario.onlyWhenNamed).map(({ name }) => name).join();
   const note = (scenario) => (scenario.onlyWhenNamed ? " (only when named)" : "");
   return `scripts/compare [FLAGS]
 
@@ -81,9 +118,15 @@ function help() {
   --peers A,B         only these peers beside throng and the floor, in all chosen scenarios
   --all               all peers in all scenarios; takes twice as long
   --quick             one short round with few clients: does everything work?
-  --output FOLDER     where tables, charts and results go: benches/results, or target/compare
-                      for a run that is narrowed in any way
-  --render FOLDER     measure nothing: write tables and charts again, from the results in FOLDER
+  --output FOLDER     where tables, charts and results go. By default a whole run goes to
+                      ${RESULTS}, one of --peers throng,floor in ${FLOOR_ROUNDS} rounds and more to
+                      ${FLOOR_RESULTS}, the long runs (--only ${long} --peers throng)
+                      to ${LONG_RESULTS}; these write their figures into README.md. All
+                      others go to ${NARROWED_RESULTS}
+  --render [FOLDER..] measure nothing: write tables, charts and the figures in README.md again,
+                      from folders such as benches/results/runs/2026-11-27T16-31-27Z; what a
+                      further one has measured replaces the scenario of the first. By default
+                      the newest of each folder that is published
   --server-core N     processor of the server (0)
   --generator-core N  processor of the generator (1)
 
@@ -101,8 +144,14 @@ const FLAGS = {
   all: { type: "boolean" },
   quick: { type: "boolean" },
   output: { type: "string" },
-  render: { type: "string" },
+  render: { type: "boolean" },
   "server-core": { type: "string" },
   "generator-core": { type: "string" },
   help: { type: "boolean", short: "h" },
 };
+
+export const RESULTS = "benches/results";
+export const FLOOR_RESULTS = `${RESULTS}/floor`;
+export const LONG_RESULTS = `${RESULTS}/long`;
+export const NARROWED_RESULTS = "target/compare";
+const FLOOR_ROUNDS = 8;

@@ -42,7 +42,7 @@ export class Progress {
   #head({ round, scenario, server }) {
     const total = String(this.#total);
     const at = String(this.#total - this.#left.length + 1).padStart(total.length);
-    return `[${at}/${total}] round ${round}  ${scenario.name.padEnd(9)} ${server.name.padEnd(15)}`;
+    return `[${at}/${total}] round ${round}  ${scenario.name.padEnd(12)} ${server.name.padEnd(15)}`;
   }
 }
 

@@ -1,16 +1,25 @@
 // Measures throng, the floor and the peers in alternation, and writes tables and charts.
 //
 //   node benches/compare/run.mjs --only lone,ack --rounds 3      from the root, by scripts/compare
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { relative } from "node:path";
 
 import { installNodePackages, revision } from "./build.mjs";
 import { checkApplication } from "./check.mjs";
+import { newestKept, readKept } from "./kept.mjs";
 import { measure } from "./measure.mjs";
-import { readOptions, takesPart } from "./options.mjs";
+import {
+  FLOOR_RESULTS,
+  LONG_RESULTS,
+  NARROWED_RESULTS,
+  readOptions,
+  RESULTS,
+  takesPart,
+} from "./options.mjs";
 import { startServer } from "./processes.mjs";
 import { minutes, Progress } from "./progress.mjs";
+import { tablesOf, updateReadme } from "./readme.mjs";
 import { NODE_PEERS, servers } from "./servers.mjs";
 import { writeTables } from "./tables.mjs";
 
@@ -23,8 +32,7 @@ try {
 
 async function main(options) {
   if (options.render) {
-    const comparison = JSON.parse(readFileSync(`${options.render}/comparison.json`, "utf8"));
-    finish(comparison, options.output);
+    await renderKept(options);
     return;
   }
   const begun = Date.now();
@@ -32,8 +40,35 @@ async function main(options) {
   const comparison = describe(options, programs, leftOut);
   mkdirSync(comparison.folder, { recursive: true });
   await measureAll(runsOf(options, programs), comparison);
-  finish(comparison, options.output);
+  finish(comparison, options);
   console.log(`${minutes((Date.now() - begun) / 1000)} in all`);
+}
+
+/** Measures nothing; the program of today writes the tables, whichever has measured. */
+async function renderKept({ folders, output }) {
+  const published = [RESULTS, FLOOR_RESULTS, LONG_RESULTS].map(newestKept);
+  const all = folders.length > 0 ? [folders] : published.filter(Boolean).map((one) => [one]);
+  if (all.length === 0) {
+    throw new Error("no comparison was kept here: measure first, or name a folder");
+  }
+  const generator = relative(".", await named("throng").build());
+  for (const kept of all) {
+    const comparison = { ...readKept(kept), generator };
+    const place = output ? undefined : placeOf(comparison);
+    const publishes = place !== undefined;
+    finish(comparison, { output: output ?? place ?? NARROWED_RESULTS, publishes });
+  }
+}
+
+/** Where it is published, by what it is; `undefined` where it is no ground for that. */
+function placeOf(comparison) {
+  const tables = tablesOf(comparison);
+  const places = { peers: RESULTS, floor: FLOOR_RESULTS, long: LONG_RESULTS };
+  return Object.entries(places).find(([name]) => tables.includes(name))?.[1];
+}
+
+function named(name) {
+  return servers.find((server) => server.name === name);
 }
 
 /**
@@ -77,7 +112,7 @@ async function check(server, program) {
 }
 
 function describe(options, programs, leftOut) {
-  const throng = servers.find((server) => server.name === "throng");
+  const throng = named("throng");
   const startedAt = new Date().toISOString().replace(/\.\d+/, "");
   const title = ({ name, title, version }) => ({ name, title, version: version() });
   return {
@@ -130,10 +165,13 @@ function save(comparison) {
   writeFileSync(path, `${JSON.stringify(comparison, null, 2)}\n`);
 }
 
-function finish(comparison, output) {
+function finish(comparison, { output, publishes }) {
   writeTables(comparison, output);
   const bad = comparison.outcomes.filter((outcome) => outcome.status !== "valid").length;
   console.log(`${output}/tables.md, ${output}/report.html, results in ${comparison.folder}`);
+  if (publishes) {
+    console.log(`README.md: the figures of ${updateReadme(comparison).join(", ")}`);
+  }
   if (bad > 0) {
     const all = comparison.outcomes.length;
     console.log(`${bad} of ${all} runs failed or are invalid: see tables.md`);

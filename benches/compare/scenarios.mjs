@@ -4,9 +4,10 @@
 //   argumentsOf(scenario, { quick: false })   ["broadcast", "--clients", "1000", ...]
 
 /**
- * `charts` are the ends of the names of the charts that its tables show. `seconds` is about how long a run takes, connecting included. With `mainOnly` the further peers
- * are left out unless asked for, which keeps the whole under 20 minutes. `servers` is how many
- * processes the generator talks to, where it isn't one.
+ * `charts` are the ends of the names of the charts that its tables show. `seconds` is about how long
+ * a run takes, connecting included. With `mainOnly` the further peers are left out unless asked for,
+ * which keeps the whole under 20 minutes. `servers` is how many processes the generator talks to,
+ * where it isn't one.
  */
 export const scenarios = [
   {

@@ -13,11 +13,14 @@ const PYTHON_PEER = "benches/peers/python-socketio";
 
 /**
  * `own` servers belong to each comparison; `main` ones take part in every scenario, the others in
- * the short ones, or in those that are `usual` for them: a slow one would take up the time. A `partial` server serves less than the application, enough for its `scenarios`.
+ * the short ones, or in those that are `usual` for them: a slow one would take up the time. A
+ * `partial` server serves less than the application, enough for its `scenarios`. `short` is its name
+ * in the tables of the README.
  */
 export const servers = [
   {
     name: "floor",
+    short: "the floor",
     title: "one bare send per recipient of a ready frame, and nothing else",
     own: true,
     main: true,
@@ -32,6 +35,7 @@ export const servers = [
   },
   {
     name: "throng",
+    short: "throng",
     title: "this server",
     own: true,
     main: true,
@@ -41,6 +45,7 @@ export const servers = [
   },
   {
     name: "socket.io",
+    short: "socket.io, ws",
     title: "socket.io on Node.js, with ws",
     main: true,
     build: installNodePackages.bind(null, NODE_PEERS),
@@ -49,6 +54,7 @@ export const servers = [
   },
   {
     name: "socketioxide",
+    short: "socketioxide, one thread",
     title: "socketioxide with axum, one thread",
     main: true,
     build: buildOxide,
@@ -57,6 +63,7 @@ export const servers = [
   },
   {
     name: "socketioxide-2",
+    short: "socketioxide, two threads",
     title: "socketioxide with axum, two threads",
     // With four in flight it delivers out of order.
     usual: ["lone", "ack", "connect"],
@@ -66,6 +73,7 @@ export const servers = [
   },
   {
     name: "socket.io-bun",
+    short: "socket.io, Bun's engine",
     title: "socket.io on Bun, with the engine for it",
     usual: ["lone", "ack", "connect"],
     build: installNodePackages.bind(null, NODE_PEERS),
@@ -76,6 +84,7 @@ export const servers = [
   },
   {
     name: "socket.io-uws",
+    short: "socket.io, uWebSockets.js",
     title: "socket.io on Node.js, with uWebSockets.js 20.30 as Truffle packed it",
     build: installNodePackages.bind(null, NODE_PEERS),
     start: () => [process.execPath, `${NODE_PEERS}/on-uwebsockets.mjs`, "--port", "0"],
@@ -85,6 +94,7 @@ export const servers = [
   },
   {
     name: "python-socketio",
+    short: "python-socketio",
     title: "python-socketio with uvicorn",
     usual: ["lone", "ack"],
     build: installPythonPackages.bind(null, PYTHON_PEER),

@@ -2,9 +2,11 @@
 //
 //   writeTables(comparison, "benches/results");
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
-import { argumentsOf, scenarios } from "./scenarios.mjs";
+import { Figures } from "./figures.mjs";
+import { slowTable } from "./published.mjs";
+import { scenarios } from "./scenarios.mjs";
 
 /** Renders the comparison into the folder; answers which files it wrote. */
 export function writeTables(comparison, output) {
@@ -22,7 +24,9 @@ export function writeTables(comparison, output) {
   }
 }
 
-function head({ machine, commit, startedAt, rounds, servers, quick }) {
+function head(comparison) {
+  const { machine, commit, startedAt, rounds, servers, quick, parts } = comparison;
+  const apart = (parts ?? []).map(measuredApart).join("");
   const rows = servers.map(({ name, title, version }) => `| \`${name}\` | ${title} | ${version} |`);
   return `# Comparison
 
@@ -32,11 +36,16 @@ Written by \`scripts/compare${quick ? " --quick" : ""}\`; don't edit.
 - Where: ${machine}
 - How: ${rounds} ${rounds === 1 ? "round" : "rounds"} in alternation, a fresh server for each run, \
 server and generator on a core each, over loopback
-${quick ? QUICK : ""}
+${apart}${quick ? QUICK : ""}
 | label | server | version |
 |---|---|---|
 ${rows.join("\n")}
 `;
+}
+
+function measuredApart({ startedAt, commit, rounds, scenarios: names }) {
+  const which = names.map((name) => `\`${name}\``).join(", ");
+  return `- Measured apart: ${which}, ${startedAt}, throng at commit ${commit}, ${rounds} rounds\n`;
 }
 
 function section(comparison, scenario, output) {
@@ -44,7 +53,7 @@ function section(comparison, scenario, output) {
   const charts = `${output}/${scenario.name}`;
   rmSync(charts, { recursive: true, force: true });
   mkdirSync(charts, { recursive: true });
-  const measuredFloor = files.some((file) => /\/floor-\d+\.json$/.test(file));
+  const measuredFloor = files.some((file) => /\/floor-\d[^/]*\.json$/.test(file));
   const baseline = measuredFloor ? ["--baseline", "floor"] : [];
   const table = report(comparison, files, ["--markdown", "--charts", charts, ...baseline]);
   const isShown = (file) => scenario.charts.some((name) => file.endsWith(`-${name}.svg`));
@@ -56,10 +65,25 @@ function section(comparison, scenario, output) {
     .map((file) => `![${scenario.title}: ${file.slice(0, -4)}](${scenario.name}/${file})`);
   return `## ${scenario.title}
 
-\`throng bench ${argumentsOf(scenario, comparison).join(" ")}\`
+\`throng bench ${commandOf(files[0])}\`
 
-${[table.trim(), ...images].join("\n\n")}
+${[table.trim(), ...images, ...besides(comparison, scenario)].join("\n\n")}
 `;
+}
+
+/** A control is told beside what it is there for. */
+function besides(comparison, scenario) {
+  const measured = (name) => comparison.outcomes.some((outcome) => outcome.scenario === name);
+  if (scenario.name !== "slow-control" || !measured("slow")) {
+    return [];
+  }
+  return ["With slow clients and without:", slowTable(comparison, new Figures(comparison))];
+}
+
+/** What was run, whatever the scenario is today; without the server's address and what follows. */
+function commandOf(file) {
+  const [, , ...words] = JSON.parse(readFileSync(file, "utf8")).command;
+  return words.slice(0, words.findIndex((word) => word.startsWith("http"))).join(" ");
 }
 
 /** A failed run is told: what is left out silently is what a reader would ask about. */
