@@ -87,8 +87,19 @@ export const scenarios = [
     mainOnly: true,
   },
   {
+    // What the healthy feel of the slow is what they feel less here.
+    name: "slow-control",
+    title: "The same with all 2,000 reading",
+    charts: ["latency"],
+    command: ["slow", "--share", "0", "--payload", "4096"],
+    full: ["--clients", "2000", "--rate", "50", "--warmup", "500ms", "--duration", "3s"],
+    short: ["--clients", "100", "--rate", "20", "--warmup", "200ms", "--duration", "1s"],
+    seconds: 6,
+    mainOnly: true,
+  },
+  {
     name: "slow-limits",
-    title: "The same until the server's limits say something of those who never read",
+    title: "A tenth never reads until the server's limits say something of it",
     charts: ["memory", "latency"],
     command: ["slow", "--share", "0.1", "--payload", "4096"],
     full: ["--clients", "2000", "--rate", "50", "--warmup", "500ms", "--duration", "55s"],

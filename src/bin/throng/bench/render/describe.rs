@@ -99,6 +99,7 @@ fn particulars(scenario: &Scenario) -> Option<String> {
         Scenario::Mixed { askers, ask_rate } => {
             Some(format!("{askers} ask {} questions per second", units::rate(*ask_rate)))
         }
+        Scenario::Slow { share, .. } if *share <= 0.0 => Some("none reads slowly".to_owned()),
         Scenario::Slow { share, read_bytes_per_second: 0 } => {
             Some(format!("{} never read", units::percent(*share)))
         }
@@ -139,5 +140,12 @@ mod tests {
             "polling, then WebSocket (Socket.IO v2)"
         );
         assert_eq!(over("--protocol websocket"), "bare WebSocket");
+    }
+
+    #[test]
+    fn a_control_without_slow_clients_says_so() {
+        let told = |options: &str| work(&plan(&format!("slow {options}")));
+        assert!(told("--share 0").contains(", none reads slowly, "), "{}", told("--share 0"));
+        assert!(told("--share 0.1").contains(", 10\u{a0}% never read, "));
     }
 }
