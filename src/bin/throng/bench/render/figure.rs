@@ -21,6 +21,10 @@ pub(crate) enum Figure {
     DeliveryCpu,
     /// Of the server, over the connections of the connect phase.
     ConnectCpu,
+    /// Of the generator, over deliveries and answers.
+    GeneratorDeliveryCpu,
+    /// Of the generator, over the connections that are all it does.
+    GeneratorConnectCpu,
     /// System calls of the server, over deliveries and answers.
     DeliverySyscalls,
     /// System calls of the server, over the connections of the connect phase.
@@ -72,6 +76,12 @@ impl Figure {
             Self::WorstClient => Some(units::real(report.fairness.as_ref()?.p50?.worst_ns)),
             Self::DeliveryCpu => server?.cpu_us_per_delivery,
             Self::ConnectCpu => server?.cpu_us_per_connect,
+            Self::GeneratorDeliveryCpu => report.generator.cpu_us_per_delivery,
+            Self::GeneratorConnectCpu => {
+                let connections = report.connections.connected;
+                (connections > 0)
+                    .then(|| report.generator.cpu_seconds * 1e6 / units::real(connections))
+            }
             Self::DeliverySyscalls => server?.syscalls_per_delivery,
             Self::ConnectSyscalls => server?.syscalls_per_connect,
             Self::ServerShare => server.map(|server| server.core_share),
@@ -99,6 +109,8 @@ impl Figure {
             Self::WorstClient => "worst client's p50".to_owned(),
             Self::DeliveryCpu => "server CPU per delivery".to_owned(),
             Self::ConnectCpu => "server CPU per connect".to_owned(),
+            Self::GeneratorDeliveryCpu => "generator CPU per delivery".to_owned(),
+            Self::GeneratorConnectCpu => "generator CPU per connect".to_owned(),
             Self::DeliverySyscalls => "server system calls per delivery".to_owned(),
             Self::ConnectSyscalls => "server system calls per connect".to_owned(),
             Self::ServerShare => "server CPU".to_owned(),
@@ -117,7 +129,10 @@ impl Figure {
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             Self::Latency(..) | Self::WorstClient => units::time(value),
-            Self::DeliveryCpu | Self::ConnectCpu => units::microseconds(value),
+            Self::DeliveryCpu
+            | Self::ConnectCpu
+            | Self::GeneratorDeliveryCpu
+            | Self::GeneratorConnectCpu => units::microseconds(value),
             Self::ServerShare | Self::Loss => units::percent(value),
             Self::Resident | Self::ResidentMax | Self::KernelMemory => units::bytes(value),
             Self::DeliverySyscalls
@@ -173,7 +188,14 @@ impl Figure {
             }
         };
         figures.extend_from_slice(match scenario {
-            Scenario::Connect | Scenario::Storm => {
+            Scenario::Connect => &[
+                Self::ConnectRate,
+                Self::ConnectCpu,
+                Self::GeneratorConnectCpu,
+                Self::ConnectSyscalls,
+                Self::Resident,
+            ],
+            Scenario::Storm => {
                 &[Self::ConnectRate, Self::ConnectCpu, Self::ConnectSyscalls, Self::Resident]
             }
             Scenario::Idle => {
@@ -182,12 +204,19 @@ impl Figure {
             Scenario::Slow { .. } => &[
                 Self::Received,
                 Self::DeliveryCpu,
+                Self::GeneratorDeliveryCpu,
                 Self::DeliverySyscalls,
                 Self::Resident,
                 Self::ResidentMax,
                 Self::SlowClosed,
             ],
-            _ => &[Self::Received, Self::DeliveryCpu, Self::DeliverySyscalls, Self::Resident],
+            _ => &[
+                Self::Received,
+                Self::DeliveryCpu,
+                Self::GeneratorDeliveryCpu,
+                Self::DeliverySyscalls,
+                Self::Resident,
+            ],
         });
         figures
     }
@@ -245,6 +274,9 @@ mod tests {
         let per_delivery = Figure::DeliveryCpu.of(&report).unwrap();
         assert!((per_delivery - 6.133_333).abs() < 1e-5);
         assert_eq!(Figure::DeliveryCpu.show(per_delivery), "6.13\u{a0}µs");
+        assert_eq!(Figure::GeneratorDeliveryCpu.of(&report), Some(1.32));
+        // 12.3 s over 10,000 connections.
+        assert_eq!(Figure::GeneratorConnectCpu.of(&report), Some(1_230.0));
         assert_eq!(Figure::Loss.of(&report), Some(0.0));
         assert_eq!(Figure::Received.of(&report), Some(50_000.0));
         assert_eq!(Figure::WorstClient.of(&report), Some(31.5e6));
