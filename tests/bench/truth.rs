@@ -84,9 +84,8 @@ fn delays_are_told_to_the_piece() {
     let delayed = count_from(&bounds.0, 50 * MS);
     assert!(delayed >= 99, "the server held back {delayed}");
     assert!(count_from(&samples, 50 * MS) >= delayed);
-    assert!(outcome.percentile("delivery", "p99.9").unwrap() >= 50 * MS);
     assert!(outcome.percentile("delivery", "p50").unwrap() < 25 * MS, "half weren't delayed");
-    assert_eq!(outcome.percentile("delivery", "p99.99"), None, "one sample is no percentile");
+    assert_eq!(outcome.percentile("delivery", "p99.9"), None, "ten samples are no percentile");
 }
 
 #[test]
@@ -187,14 +186,13 @@ fn what_the_warm_up_felt_is_not_in_the_latencies() {
 fn too_few_samples_make_no_percentile() {
     let server = ScriptedServer::start(Script::new());
     let outcome = Bench::new("broadcast", &server.url())
-        .args("--clients 10 --rate 10 --duration 1s --warmup 0s")
+        .args("--clients 20 --rate 50 --duration 1s --warmup 0s")
         .run();
     outcome.expect_valid();
-    assert_eq!(outcome.samples("delivery").len(), 100);
-    assert!(outcome.percentile("delivery", "p90").is_some(), "ten lie beyond");
+    assert_eq!(outcome.samples("delivery").len(), 1_000);
+    assert!(outcome.percentile("delivery", "p90").is_some(), "a hundred lie beyond");
     assert_eq!(outcome.percentile("delivery", "p99"), None);
     assert_eq!(outcome.percentile("last-recipient", "p50"), None);
-    assert_eq!(outcome.percentile("delivery", "p99.9"), None);
 }
 
 #[test]
@@ -202,12 +200,12 @@ fn a_percentile_is_one_of_the_samples_by_its_rank() {
     let server =
         ScriptedServer::start(Script::new().each(3, Deed::Delay(Duration::from_millis(10))));
     let outcome = Bench::new("broadcast", &server.url())
-        .args("--clients 20 --rate 50 --duration 1s --warmup 0s")
+        .args("--clients 100 --rate 100 --duration 1s --warmup 0s")
         .run();
     outcome.expect_valid();
     let samples = outcome.samples("delivery");
-    assert_eq!(samples.len(), 1_000);
-    for (name, rank) in [("p50", 500), ("p90", 900), ("p99", 990)] {
+    assert_eq!(samples.len(), 10_000);
+    for (name, rank) in [("p50", 5_000), ("p90", 9_000), ("p99", 9_900)] {
         assert_eq!(outcome.percentile("delivery", name), Some(samples[rank - 1]), "{name}");
     }
 }

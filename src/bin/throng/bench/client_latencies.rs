@@ -20,7 +20,7 @@ pub(crate) struct ClientLatencies {
     clients: Vec<Samples>,
 }
 
-/// One client's distribution; `None` where fewer than ten samples lie beyond a percentile.
+/// One client's distribution; `None` where too few samples lie beyond a percentile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientLatency {
     pub(crate) count: u64,
@@ -66,14 +66,13 @@ impl Samples {
 
     fn summary(&self) -> Option<ClientLatency> {
         let counts = self.buckets.counts();
-        let count = counts.iter().sum();
+        let count: u64 = counts.iter().sum();
         if count == 0 {
             return None;
         }
         let told = |percentile: Percentile| {
-            let beyond = percentile.beyond(count);
-            (beyond >= BEYOND_MIN)
-                .then(|| value_at(&counts, count.saturating_sub(beyond)).min(self.max_ns))
+            let rank = count.saturating_sub(percentile.beyond(count));
+            percentile.is_told(count).then(|| value_at(&counts, rank).min(self.max_ns))
         };
         Some(ClientLatency {
             count,
@@ -165,7 +164,6 @@ const LOWEST_NS: u64 = 1 << LOWEST_OCTAVE;
 /// 68.7 s.
 const HIGHEST_NS: u64 = (2 << HIGHEST_OCTAVE) - 1;
 const BUCKETS: usize = ((HIGHEST_OCTAVE - LOWEST_OCTAVE + 1) << PARTS_BITS) as usize;
-const BEYOND_MIN: u64 = 10;
 
 #[cfg(test)]
 mod tests {
@@ -182,22 +180,22 @@ mod tests {
     /// ns, in the one that ends before 20 * 262,144 = 5,242,880 ns.
     #[test]
     fn percentiles_are_the_ends_of_their_buckets() {
-        let values = (0..1_000).map(|index| if index < 980 { 1_000_000 } else { 5_000_000 });
+        let values = (0..10_000).map(|index| if index < 9_800 { 1_000_000 } else { 5_000_000 });
         let told = summary(values.chain([9_000_000]));
-        assert_eq!(told.count, 1_001);
+        assert_eq!(told.count, 10_001);
         assert_eq!(told.p50_ns, Some(1_015_807));
-        // Ten samples lie beyond: the 991st is one of the twenty slow ones.
+        // A hundred samples lie beyond: the 9,901st is one of the two hundred slow ones.
         assert_eq!(told.p99_ns, Some(5_242_879));
         assert_eq!(told.p99_9_ns, None);
         assert_eq!(told.max_ns, 9_000_000);
     }
 
     #[test]
-    fn a_percentile_is_told_when_ten_samples_lie_beyond_it() {
+    fn a_percentile_is_told_when_a_hundred_samples_lie_beyond_it() {
         let of = |count: usize| summary(std::iter::repeat_n(2_000_000, count));
-        assert_eq!((of(19).p50_ns, of(20).p50_ns), (None, Some(2_000_000)));
-        assert_eq!((of(999).p99_ns, of(1_000).p99_ns), (None, Some(2_000_000)));
-        assert_eq!((of(9_999).p99_9_ns, of(10_000).p99_9_ns), (None, Some(2_000_000)));
+        assert_eq!((of(99).p50_ns, of(100).p50_ns), (None, Some(2_000_000)));
+        assert_eq!((of(9_999).p99_ns, of(10_000).p99_ns), (None, Some(2_000_000)));
+        assert_eq!((of(99_999).p99_9_ns, of(100_000).p99_9_ns), (None, Some(2_000_000)));
     }
 
     #[test]
@@ -224,10 +222,10 @@ mod tests {
 
     #[test]
     fn a_full_bucket_makes_room() {
-        let told = summary(std::iter::repeat_n(1_000_000, 70_000).chain([2_000_000; 100]));
-        assert_eq!(told.count, 70_100);
+        let told = summary(std::iter::repeat_n(1_000_000, 140_000).chain([2_000_000; 200]));
+        assert_eq!(told.count, 140_200);
         assert_eq!(told.p50_ns, Some(1_015_807));
-        // 70 samples lie beyond, and a hundred are slow: 2 ms end before 31 * 65,536 ns.
+        // 140 samples lie beyond, and two hundred are slow: 2 ms end before 31 * 65,536 ns.
         assert_eq!(told.p99_9_ns, Some(2_000_000));
     }
 

@@ -1,7 +1,7 @@
 //! Latencies: one HDR histogram per measure, and the rule of which percentiles it may tell.
 //!
 //! ```text
-//! up to 60 s, three digits     p99.9 is told from 10,000 samples on, p99 from 1,000 on
+//! up to 60 s, three digits     p99.9 is told from 100,000 samples on, p99 from 10,000 on
 //! ```
 
 use std::time::Duration;
@@ -11,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
+
+use super::percentile::{DECIDING_MIN, Percentile};
 
 /// What a latency runs from and to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -164,19 +166,22 @@ impl Latencies {
         &self.histogram
     }
 
-    /// The value at a quantile such as 0.999; `None` where fewer than ten samples lie beyond it.
+    /// The value at a quantile such as 0.999; `None` where fewer than a hundred samples lie beyond
+    /// it, or, for one up to the median, where there are fewer.
     pub(crate) fn quantile_ns(&self, quantile: f64) -> Option<u64> {
         is_told(self.count(), quantile).then(|| self.histogram.value_at_quantile(quantile))
     }
 
+    /// The same from ten samples beyond on: too few for a figure, enough for a suspicion.
+    pub(crate) fn roughly_ns(&self, quantile: f64) -> Option<u64> {
+        let is_enough = beyond(self.count(), quantile) >= SUSPICIOUS_MIN;
+        is_enough.then(|| self.histogram.value_at_quantile(quantile))
+    }
+
     pub(crate) fn percentiles(&self) -> Percentiles {
-        Percentiles {
-            p50: self.quantile_ns(0.5),
-            p90: self.quantile_ns(0.9),
-            p99: self.quantile_ns(0.99),
-            p99_9: self.quantile_ns(0.999),
-            p99_99: self.quantile_ns(0.9999),
-        }
+        let [p50, p90, p99, p99_9, p99_99] =
+            Percentile::ALL.map(|percentile| self.quantile_ns(percentile.quantile()));
+        Percentiles { p50, p90, p99, p99_9, p99_99 }
     }
 
     /// The compressed form that other tools of the HDR family read, in base64.
@@ -214,12 +219,18 @@ pub(crate) struct Percentiles {
     pub(crate) p99_99: Option<u64>,
 }
 
-/// Whether at least ten samples lie beyond a quantile.
+/// Whether so many samples are enough to tell a quantile, as `Percentile::is_told` has it.
 fn is_told(count: u64, quantile: f64) -> bool {
+    let deciding = if quantile <= 0.5 { beyond(count, 0.0) } else { beyond(count, quantile) };
+    deciding >= f64::from(DECIDING_MIN)
+}
+
+/// How many of so many samples lie beyond a quantile.
+fn beyond(count: u64, quantile: f64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a count of samples is far below 2^52")]
     let beyond = count as f64 * (1.0 - quantile);
     // A millionth of a sample of tolerance: 0.999 has no exact form.
-    beyond + 1e-6 >= BEYOND_MIN
+    beyond + 1e-6
 }
 
 /// Nanoseconds of so many seconds; none of less than nothing.
@@ -236,7 +247,7 @@ const LOWEST_NS: u64 = 1;
 /// Longer ones count as this long.
 pub(crate) const HIGHEST_NS: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
-const BEYOND_MIN: f64 = 10.0;
+const SUSPICIOUS_MIN: f64 = 10.0;
 
 #[cfg(test)]
 mod tests {
@@ -261,17 +272,18 @@ mod tests {
         let latencies = microseconds(1_000);
         assert_eq!(latencies.quantile_ns(0.5), Some(1_954 * 256 - 1));
         assert_eq!(latencies.quantile_ns(0.9), Some(1_758 * 512 - 1));
-        assert_eq!(latencies.quantile_ns(0.99), Some(1_934 * 512 - 1));
-        assert_eq!(latencies.quantile_ns(0.999), None);
+        assert_eq!(latencies.quantile_ns(0.99), None);
+        assert_eq!(latencies.roughly_ns(0.99), Some(1_934 * 512 - 1));
+        assert_eq!(latencies.roughly_ns(0.999), None);
         assert_eq!(latencies.count(), 1_000);
         assert_eq!(latencies.min_ns(), 1_000);
         assert_eq!(latencies.max_ns(), 1_954 * 512 - 1);
     }
 
-    /// Ninety-five answers after 1 ms and five after 301 ms: the rank decides, not the mean.
+    /// Of each hundred answers, 95 after 1 ms and five after 301: the rank decides, not the mean.
     #[test]
     fn a_few_late_samples_move_only_the_quantiles_that_they_are_in() {
-        let values = (0..100).map(|index| if index % 20 == 19 { 301 } else { 1 });
+        let values = (0..1_000).map(|index| if index % 20 == 19 { 301 } else { 1 });
         let latencies = recorded(values.map(|value| value * 1_000_000));
         // Buckets are 512 ns wide at 1 ms and 262,144 ns at 301 ms.
         assert_eq!(latencies.quantile_ns(0.5), Some(1_954 * 512 - 1));
@@ -281,13 +293,14 @@ mod tests {
 
     #[test]
     fn a_told_value_is_never_below_its_sample_and_at_most_a_thousandth_above() {
-        let samples: Vec<u64> = (0..20_000_u64)
+        let samples: Vec<u64> = (0..200_000_u64)
             .map(|index| 1_000 + index.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 2_000_000_000)
             .collect();
         let latencies = recorded(samples.iter().copied());
         let mut sorted = samples;
         sorted.sort_unstable();
-        for (quantile, rank) in [(0.5, 10_000), (0.9, 18_000), (0.99, 19_800), (0.999, 19_980)] {
+        for (quantile, rank) in [(0.5, 100_000), (0.9, 180_000), (0.99, 198_000), (0.999, 199_800)]
+        {
             let (told, true_value) = (latencies.quantile_ns(quantile).unwrap(), sorted[rank - 1]);
             assert!(told >= true_value, "{quantile}: {told} for {true_value}");
             assert!(told - true_value <= 512 + true_value / 1_000, "{told} for {true_value}");
@@ -295,8 +308,9 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_is_told_when_ten_samples_lie_beyond_it() {
-        let least = [(0.5, 20), (0.9, 100), (0.99, 1_000), (0.999, 10_000), (0.9999, 100_000)];
+    fn a_quantile_is_told_when_a_hundred_samples_lie_beyond_it() {
+        let least =
+            [(0.5, 100), (0.9, 1_000), (0.99, 10_000), (0.999, 100_000), (0.9999, 1_000_000)];
         for (quantile, count) in least {
             assert!(is_told(count, quantile), "{count} samples are enough for {quantile}");
             assert!(!is_told(count - 1, quantile), "{} are not", count - 1);
@@ -309,11 +323,10 @@ mod tests {
     fn percentiles_without_enough_samples_are_null() {
         let percentiles = microseconds(999).percentiles();
         let json = serde_json::to_value(percentiles).unwrap();
-        // 899.1 samples are at most p90: the 900th is told.
+        // 99.9 samples lie beyond p90.
         let p50 = 1_954 * 256 - 1;
-        let p90 = 1_758 * 512 - 1;
         let expected = serde_json::json!(
-            {"p50": p50, "p90": p90, "p99": null, "p99.9": null, "p99.99": null}
+            {"p50": p50, "p90": null, "p99": null, "p99.9": null, "p99.99": null}
         );
         assert_eq!(json, expected);
         assert_eq!(Latencies::default().percentiles(), Percentiles::default());
@@ -330,11 +343,11 @@ mod tests {
     /// Percentiles are those of all samples: the mean of the two medians would be 5.5 ms.
     #[test]
     fn merged_histograms_are_the_histogram_of_all() {
-        let fast = recorded(std::iter::repeat_n(1_000_000, 300));
-        let slow = recorded(std::iter::repeat_n(10_000_000, 100));
+        let fast = recorded(std::iter::repeat_n(1_000_000, 3_000));
+        let slow = recorded(std::iter::repeat_n(10_000_000, 1_000));
         let mut merged = fast.clone();
         merged.merge(&slow);
-        assert_eq!(merged.count(), 400);
+        assert_eq!(merged.count(), 4_000);
         assert_eq!(merged.quantile_ns(0.5), fast.quantile_ns(0.5));
         assert_eq!(merged.quantile_ns(0.9), slow.quantile_ns(0.5));
         assert_eq!((merged.min_ns(), merged.max_ns()), (fast.min_ns(), slow.max_ns()));

@@ -2,7 +2,7 @@
 //! computes none.
 //!
 //! ```text
-//! p99.9     10,000 samples at least     100,000 to rest on a hundred beyond it
+//! p50 from 100 samples on     p99 from 10,000 on     p99.9 from 100,000 on
 //! ```
 
 use super::latency::Percentiles;
@@ -35,6 +35,17 @@ impl Percentile {
         }
     }
 
+    /// The share of samples that are at most as high.
+    pub(crate) fn quantile(self) -> f64 {
+        match self {
+            Self::P50 => 0.5,
+            Self::P90 => 0.9,
+            Self::P99 => 0.99,
+            Self::P99_9 => 0.999,
+            Self::P99_99 => 0.9999,
+        }
+    }
+
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|percentile| percentile.name() == name)
     }
@@ -47,6 +58,13 @@ impl Percentile {
             Self::P99_9 => percentiles.p99_9,
             Self::P99_99 => percentiles.p99_99,
         }
+    }
+
+    /// Whether so many samples are enough to tell it: a hundred beyond it, so that their number is
+    /// known to a tenth. A median, with as many below, is known as well from a hundred in all.
+    pub(crate) fn is_told(self, count: u64) -> bool {
+        let deciding = if self == Self::P50 { count } else { self.beyond(count) };
+        deciding >= u64::from(DECIDING_MIN)
     }
 
     /// How many of so many samples lie beyond.
@@ -62,6 +80,9 @@ impl Percentile {
     }
 }
 
+/// Samples that a percentile rests on: with ten, the next run would tell another.
+pub(crate) const DECIDING_MIN: u32 = 100;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +93,15 @@ mod tests {
             assert_eq!(Percentile::named(percentile.name()), Some(percentile));
         }
         assert_eq!(Percentile::named("p95"), None);
+    }
+
+    #[test]
+    fn a_percentile_takes_a_hundred_samples_beyond_it_and_a_median_a_hundred_in_all() {
+        let least = [100, 1_000, 10_000, 100_000, 1_000_000];
+        for (percentile, count) in Percentile::ALL.into_iter().zip(least) {
+            assert!(percentile.is_told(count), "{count} are enough for {percentile:?}");
+            assert!(!percentile.is_told(count - 1), "{} are not", count - 1);
+        }
     }
 
     #[test]

@@ -55,9 +55,16 @@ impl Progress {
             let _ = write!(line, " · {:.0}/s sent · {:.0}/s received", rate(sent), rate(received));
         }
         if let Some(latencies) = latest.map(|second| second.latencies.percentiles())
-            && let (Some(p50), Some(p99)) = (latencies.p50, latencies.p99)
+            && let Some(p50) = latencies.p50
         {
-            let _ = write!(line, " · p50 {} p99 {}", time(p50), time(p99));
+            let _ = write!(line, " · p50 {}", time(p50));
+            // A second has seldom enough for all of them.
+            let highest = [("p99", latencies.p99), ("p90", latencies.p90)];
+            if let Some((name, value)) =
+                highest.into_iter().find_map(|(name, at)| Some((name, at?)))
+            {
+                let _ = write!(line, " {name} {}", time(value));
+            }
         }
         let end_ns = match phase {
             Phase::Warmup => {

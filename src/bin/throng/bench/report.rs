@@ -181,7 +181,7 @@ pub(crate) struct Latency {
     pub(crate) count: u64,
     pub(crate) min_ns: u64,
     pub(crate) max_ns: u64,
-    /// `null` where fewer than ten samples lie beyond.
+    /// `null` where fewer than a hundred samples lie beyond; a median takes as many in all.
     pub(crate) percentiles_ns: Percentiles,
     /// HDR histogram, version 2, compressed, base64; nanoseconds.
     pub(crate) histogram: String,

@@ -5,7 +5,7 @@
 //! INVALID: deliveries are missing: 3 of 500000
 //! ```
 
-use super::latency::{HIGHEST_NS, Measure};
+use super::latency::{HIGHEST_NS, Latencies, Measure};
 use super::percentile::Percentile;
 use super::plan::{Recipients, Scenario};
 use super::render::units::words::{bytes, percent, seconds, time};
@@ -197,15 +197,18 @@ impl Findings {
         }
     }
 
-    /// The highest percentile that both have: a lag in few sends shows in a low one only.
+    /// The highest percentile that both have ten samples beyond: a lag in few sends shows in a low
+    /// one only. A figure rests on more, but so few are enough to doubt a run.
     fn judge_lag(&mut self, report: &Report, lag: Measure, measured: Option<&Latency>) {
         let (Some(lag), Some(measured)) = (report.latency(lag), measured) else { return };
         // Late connects spoil a run of which they are the measure.
         let spoils = lag.measure == Measure::ScheduleLag
             || report.plan.scenario.first_measure() == Measure::Connect;
+        let [lags, all] =
+            [lag, measured].map(|of| Latencies::decode(&of.histogram).unwrap_or_default());
         let both = Percentile::ALL.into_iter().take(LAG_PERCENTILES).rev().find_map(|percentile| {
-            let lag_ns = percentile.of(&lag.percentiles_ns)?;
-            Some((percentile.name(), lag_ns, percentile.of(&measured.percentiles_ns)?))
+            let quantile = percentile.quantile();
+            Some((percentile.name(), lags.roughly_ns(quantile)?, all.roughly_ns(quantile)?))
         });
         let title = measured.measure.title();
         if let Some((name, lag_ns, measured_ns)) = both
@@ -253,9 +256,10 @@ impl Findings {
 
     fn warn_of_percentiles(&mut self, report: &Report) {
         let Some(measured) = report.first_measure() else { return };
-        let (told, refused): (Vec<Percentile>, Vec<Percentile>) = Percentile::ALL
+        let refused: Vec<Percentile> = Percentile::ALL
             .into_iter()
-            .partition(|percentile| percentile.of(&measured.percentiles_ns).is_some());
+            .filter(|percentile| percentile.of(&measured.percentiles_ns).is_none())
+            .collect();
         let title = measured.measure.title();
         let count = measured.count;
         if !refused.is_empty() {
@@ -266,15 +270,6 @@ impl Findings {
         }
         if measured.max_ns >= HIGHEST_NS {
             self.warn(format!("a {title} took a minute or longer: it is told as a minute"));
-        }
-        let is_thin = |percentile: &Percentile| percentile.beyond(count) < BEYOND_SURE;
-        let thin: Vec<Percentile> = told.into_iter().filter(is_thin).collect();
-        if !thin.is_empty() {
-            self.warn(format!(
-                "fewer than {BEYOND_SURE} samples lie beyond {} of the {title}: another run may \
-                 differ",
-                names(thin)
-            ));
         }
     }
 
@@ -327,13 +322,17 @@ impl Findings {
     fn warn_of_stalls(&mut self, report: &Report) {
         let Some(intrinsic) = &report.intrinsic else { return };
         let Some(measured) = report.first_measure() else { return };
-        let Some(measured_ns) = measured.percentiles_ns.p99_9 else { return };
-        let wait_ns = intrinsic.wait_ns.p99_9;
+        let (told, waits) = (&measured.percentiles_ns, &intrinsic.wait_ns);
+        let highest = [(Percentile::P99_9, waits.p99_9), (Percentile::P99, waits.p99)]
+            .into_iter()
+            .find_map(|(percentile, wait_ns)| Some((percentile, percentile.of(told)?, wait_ns)));
+        let Some((percentile, measured_ns, wait_ns)) = highest else { return };
         if wait_ns > measured_ns / 10 {
             self.warn(format!(
                 "the machine itself stalls: before the run, what was due at a random moment \
-                 waited up to {} for a core at p99.9, more than a tenth of the {}'s {}",
+                 waited up to {} for a core at {}, more than a tenth of the {}'s {}",
                 time(wait_ns),
+                percentile.name(),
                 measured.measure.title(),
                 time(measured_ns)
             ));
@@ -386,8 +385,6 @@ const LAG_PERCENTILES: usize = 4;
 const CLOCK_STEP_NS_MAX: u64 = 1_000_000;
 /// Of the machine's cores.
 const OTHER_LOAD_MAX: f64 = 0.5;
-/// Beyond a percentile, so that it stands.
-const BEYOND_SURE: u64 = 100;
 const CAUSES_MAX: usize = 3;
 /// The kernel counts resident memory in batches, and may be off by so much.
 const RESIDENT_NOISE_BYTES: u64 = 512 * 1_024;
@@ -703,14 +700,12 @@ pub(crate) mod tests {
         // Beyond p99 are 1,000, beyond p99.9 are 100, beyond p99.99 are 10.
         assert_eq!(
             few(100_000).warnings,
-            ["fewer than 100 samples lie beyond p99.99 of the delivery: another run may differ"]
+            ["too few samples for p99.99 of the delivery, 100000 in all: measure longer"]
         );
         assert_eq!(
             few(5_000).warnings,
-            [
-                "too few samples for p99.9 and p99.99 of the delivery, 5000 in all: measure longer",
-                "fewer than 100 samples lie beyond p99 of the delivery: another run may differ",
-            ]
+            ["too few samples for p99, p99.9 and p99.99 of the delivery, 5000 in all: \
+              measure longer"]
         );
     }
 
@@ -755,5 +750,17 @@ pub(crate) mod tests {
         let warning = &verdict.warnings[0];
         assert!(warning.starts_with("the machine itself stalls: "), "{warning}");
         assert!(warning.contains("up to 1.01 ms") && warning.ends_with("delivery's 10 ms"));
+    }
+
+    /// As many as p99 takes, and not p99.9.
+    #[test]
+    fn a_stall_is_held_against_the_highest_percentile_that_is_told() {
+        let verdict = broadcast(|report| {
+            report.latencies = vec![latency(Measure::Delivery, 10_000_000, 10_000)];
+            let wait_ns = Waits { p99: 1_010_000, p99_9: 0, ..Waits::default() };
+            report.intrinsic = Some(Intrinsic { wait_ns, ..Intrinsic::default() });
+        });
+        let told = verdict.warnings.join("\n");
+        assert!(told.contains("waited up to 1.01 ms for a core at p99, more"), "{told}");
     }
 }

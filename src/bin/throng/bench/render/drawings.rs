@@ -138,7 +138,7 @@ fn percentiles(report: &Report, main: Measure) -> Chart {
     let series = variants.into_iter().flatten().zip(strokes).enumerate();
     Chart {
         title: format!("{} by percentile", capital(main.title())),
-        description: "Latency at each percentile, as far as at least ten samples lie beyond it. \
+        description: "Latency at each percentile, as far as a hundred samples lie beyond it. \
                       Uncorrected runs from the actual send; user space to the generator's \
                       reading."
             .to_owned(),
@@ -330,7 +330,7 @@ fn group_percentiles(group: &Group<'_>, measure: Measure) -> Chart {
     Chart {
         title: format!("{} by percentile", capital(measure.title())),
         description: "Latency at each percentile, all valid rounds of a label merged into one \
-                      histogram, as far as at least ten samples lie beyond it."
+                      histogram, as far as a hundred samples lie beyond it."
             .to_owned(),
         x: quantiles(),
         y: times(Scale::Log),
@@ -502,12 +502,12 @@ mod tests {
     #[test]
     fn curves_end_where_samples_do() {
         let mut latencies = Latencies::default();
-        for value in 1..=1_000_u64 {
-            latencies.record(value * 1_000_000);
+        for value in 1..=10_000_u64 {
+            latencies.record(value * 100_000);
         }
         let curve = curve(&latencies);
-        // Ten of a thousand lie beyond 99 %, two nines of twenty steps each; the first seven
-        // steps lie below the median, which stands in for them.
+        // A hundred of ten thousand lie beyond 99 %, two nines of twenty steps each; the first
+        // seven steps lie below the median, which stands in for them.
         assert_eq!(curve.len(), 35);
         let (last, value) = curve[34];
         assert!((last - 0.99).abs() < 1e-9);

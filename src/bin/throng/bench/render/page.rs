@@ -205,7 +205,7 @@ fn latencies(body: &mut String, report: &Report) {
         .collect();
     body.push_str("<details><summary>What each latency is</summary>");
     list(body, &definitions);
-    element(body, "p", "", "–: fewer than ten samples lie beyond it, too few to tell.");
+    element(body, "p", "", "–: fewer than a hundred samples lie beyond it, too few to tell.");
     body.push_str("</details>\n");
 }
 

@@ -59,8 +59,8 @@ pub(crate) fn ack(label: &str, factor: f64) -> Report {
     report.connections.connected = 1_000;
     report.traffic = traffic(4_200_000, 4_200_000, 140_000.0 / factor, 140_000.0 / factor);
     report.latencies = vec![
-        curve(Measure::RoundTrip, 9_000, 6.0e6 * factor, 1.5e6 * factor),
-        curve(Measure::RoundTripUserSpace, 9_000, 6.2e6 * factor, 1.6e6 * factor),
+        curve(Measure::RoundTrip, 12_000, 6.0e6 * factor, 1.5e6 * factor),
+        curve(Measure::RoundTripUserSpace, 12_000, 6.2e6 * factor, 1.6e6 * factor),
         curve(Measure::Connect, 1_000, 0.4e6 * factor, 1.0e6 * factor),
     ];
     report.fairness = Some(Fairness {

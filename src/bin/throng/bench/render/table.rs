@@ -139,7 +139,7 @@ fn latencies(text: &mut Text, report: &Report) {
     }
     if shown.iter().any(|latency| Point::ALL.iter().any(|point| point.of(latency).is_none())) {
         let head = format!("{:<MEASURE$} ", units::DASH);
-        text.wrapped(&head, "not told: fewer than ten samples lie beyond it");
+        text.wrapped(&head, "not told: fewer than a hundred samples lie beyond it");
     }
     text.blank();
 }
