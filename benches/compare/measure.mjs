@@ -1,6 +1,6 @@
 // One run: a fresh server on its core, the generator on the other, and what became of it.
 //
-//   const outcome = await measure({ scenario, server, program, round: 1 }, comparison);
+//   const outcome = await measure({ scenario, server, program, round: 1, attempt: 1 }, comparison);
 //   outcome.status    "valid", "invalid" or "failed"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
@@ -9,11 +9,13 @@ import { argumentsOf, boundSeconds } from "./scenarios.mjs";
 
 /** Measures once; a run that fails is an outcome too, and ends nothing. */
 export async function measure(run, comparison) {
-  const { scenario, server, round } = run;
+  const { scenario, server, round, attempt } = run;
   const folder = `${comparison.folder}/${scenario.name}`;
   mkdirSync(folder, { recursive: true });
-  const outcome = await measureInto(`${folder}/${server.name}-${round}.json`, run, comparison);
-  return { scenario: scenario.name, server: server.name, round, ...outcome };
+  const again = attempt > 1 ? `-again-${attempt}` : "";
+  const file = `${folder}/${server.name}-${round}${again}.json`;
+  const outcome = await measureInto(file, run, comparison);
+  return { scenario: scenario.name, server: server.name, round, attempt, ...outcome };
 }
 
 async function measureInto(file, { scenario, server, program }, comparison) {

@@ -23,6 +23,9 @@ import { tablesOf, updateReadme } from "./readme.mjs";
 import { NODE_PEERS, servers } from "./servers.mjs";
 import { writeTables } from "./tables.mjs";
 
+/** Of one round, where the machine holds the generator up. */
+const ATTEMPTS_MAX = 3;
+
 try {
   await main(readOptions(process.argv.slice(2)));
 } catch (error) {
@@ -152,12 +155,32 @@ async function measureAll(runs, comparison) {
   for (const run of runs) {
     progress.begin(run);
     const begun = Date.now();
-    const outcome = await measure(run, comparison);
+    const outcome = await measureRound(run, comparison);
     progress.end(run, outcome, (Date.now() - begun) / 1000);
+  }
+}
+
+/**
+ * Measures once, and again where the machine kept the generator from its schedule, which says nothing
+ * of the server: a processor of a shared machine is away for tens of milliseconds now and then, and
+ * two such stalls are more than one in a hundred of the askers of `mixed` may wait for. What was
+ * INVALID stays, and is told.
+ */
+async function measureRound(run, comparison) {
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await measure({ ...run, attempt }, comparison);
     comparison.outcomes.push(outcome);
     // After each run, so that an interrupted comparison can be rendered too.
     save(comparison);
+    if (attempt === ATTEMPTS_MAX || !wasHeldUp(outcome)) {
+      return outcome;
+    }
   }
+}
+
+function wasHeldUp({ status, reasons }) {
+  const isHeldUp = (reason) => reason.endsWith(": the machine held it up");
+  return status === "invalid" && reasons.every(isHeldUp);
 }
 
 function save(comparison) {

@@ -35,7 +35,8 @@ Written by \`scripts/compare${quick ? " --quick" : ""}\`; don't edit.
 - When: ${startedAt}, throng at commit ${commit}
 - Where: ${machine}
 - How: ${rounds} ${rounds === 1 ? "round" : "rounds"} in alternation, a fresh server for each run, \
-server and generator on a core each, over loopback
+server and generator on a core each, over loopback; a round in which the machine held the generator \
+up is INVALID and run again at once, twice at most
 ${apart}${quick ? QUICK : ""}
 | label | server | version |
 |---|---|---|

@@ -215,11 +215,12 @@ impl Findings {
             && is_late(lag_ns, measured_ns)
         {
             let sentence = format!(
-                "the generator was overloaded: {name} of its {} is {}, more than a tenth of the \
-                 {title}'s {}",
+                "the generator was late: {name} of its {} is {}, more than a tenth of the \
+                 {title}'s {}{}",
                 lag.measure.title(),
                 time(lag_ns),
-                time(measured_ns)
+                time(measured_ns),
+                held_up(&report.generator.threads)
             );
             if spoils { self.invalid(sentence) } else { self.warn(sentence) }
         } else if is_late(lag.max_ns, measured.max_ns) {
@@ -357,6 +358,18 @@ fn add(sentences: &mut Vec<String>, found: Vec<String>) {
     }
 }
 
+/// A thread with time left isn't late for the work that it has: whoever shares a processor with
+/// other machines is kept from it now and then, for tens of milliseconds.
+fn held_up(threads: &[ThreadUse]) -> String {
+    match busiest(threads) {
+        Some(busiest) if busiest.core_share < HELD_UP_SHARE_MAX => format!(
+            ", though no thread of it used more than {} of a core: the machine held it up",
+            percent(busiest.core_share)
+        ),
+        _ => String::new(),
+    }
+}
+
 fn busiest(threads: &[ThreadUse]) -> Option<&ThreadUse> {
     threads.iter().max_by(|one, other| one.core_share.total_cmp(&other.core_share))
 }
@@ -379,6 +392,8 @@ const GENERATOR_SHARE_MAX: f64 = 0.85;
 /// Below, the server had time left.
 const SERVER_SHARE_MIN: f64 = 0.95;
 const LAG_NS_MIN: u64 = 1_000_000;
+/// Below, a thread has time left whenever it is given its processor.
+const HELD_UP_SHARE_MAX: f64 = 0.5;
 /// Up to p99.9: beyond it chance decides.
 const LAG_PERCENTILES: usize = 4;
 /// Two clocks that are read one after the other differ by what happens between.
@@ -647,6 +662,21 @@ pub(crate) mod tests {
         assert!(lagging(1_100_000, 99).reasons[0].contains("p50 of"));
         let verdict = lagging(1_100_000, 9);
         assert!(verdict.valid && verdict.warnings[0].contains("late by 1.1 ms once"));
+    }
+
+    #[test]
+    fn a_late_generator_with_time_left_was_held_up() {
+        let lagging = |core_share| {
+            let verdict = broadcast(|report| {
+                report.latencies.push(latency(Measure::ScheduleLag, 1_100_000, 10_000));
+                report.generator.threads = vec![thread(0.02), thread(core_share)];
+            });
+            verdict.reasons.concat()
+        };
+        assert!(lagging(0.09).ends_with(
+            "10 ms, though no thread of it used more than 9 % of a core: the machine held it up"
+        ));
+        assert!(lagging(0.6).ends_with("the delivery's 10 ms"));
     }
 
     #[test]
