@@ -91,6 +91,21 @@ fn a_room_without_its_sender_has_one_recipient_less() {
 }
 
 #[test]
+fn each_round_is_a_result_and_one_that_proves_nothing_is_no_success() {
+    // Each of two rounds has a hundred deliveries.
+    let server = ScriptedServer::start(Script::new().at(5, Deed::Drop));
+    let outcome = Bench::new("broadcast", &server.url())
+        .args("--clients 10 --rate 20 --duration 500ms --warmup 0s --drain 200ms --rounds 2")
+        .beside()
+        .run();
+    server.stop();
+    let valid = |report: &serde_json::Value| report["verdict"]["valid"] == true;
+    assert_eq!(outcome.earlier.iter().map(valid).collect::<Vec<_>>(), [false]);
+    assert!(valid(&outcome.report), "{}", outcome.reasons());
+    assert_eq!(outcome.code, Some(1));
+}
+
+#[test]
 fn a_sweep_with_a_step_that_proves_nothing_is_no_success() {
     // 10 broadcasts of the first step, then those of the second.
     let server = ScriptedServer::start(Script::new().at(105, Deed::Drop));

@@ -41,6 +41,8 @@ enum Turn {
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
     pub(crate) report: Value,
+    /// Of the rounds before the last.
+    pub(crate) earlier: Vec<Value>,
 }
 
 impl Bench {
@@ -102,9 +104,13 @@ impl Running {
         let code = self.child.wait().unwrap().code();
         let said = saying.join().unwrap();
         let json = json.unwrap_or_else(|_| panic!("it didn't end; it said: {said}")).unwrap();
-        let report = serde_json::from_str(&json)
-            .unwrap_or_else(|error| panic!("{error}; exit code {code:?}; it said: {said}"));
-        Outcome { code, report }
+        let results: Result<Vec<Value>, _> = json.lines().map(serde_json::from_str).collect();
+        let mut earlier =
+            results.unwrap_or_else(|error| panic!("{error}; exit code {code:?}; it said: {said}"));
+        let report = earlier
+            .pop()
+            .unwrap_or_else(|| panic!("no result; exit code {code:?}; it said: {said}"));
+        Outcome { code, report, earlier }
     }
 }
 

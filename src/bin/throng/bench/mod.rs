@@ -70,23 +70,45 @@ fn run_load(bench: &Bench) -> io::Result<ExitCode> {
     let files = open_files::raise();
     descriptors::check(&plan, files).map_err(io::Error::other)?;
     pin(&plan)?;
+    let mut reports = Vec::new();
+    for round in 1..=load.output.rounds {
+        let report = run_round(&plan, load, files)?;
+        render::write_result(&report, &load.output, round)?;
+        if !load.output.quiet && load.output.rounds > 1 {
+            eprintln!("{}", render::round_line(&report, round, load.output.rounds));
+        }
+        let is_interrupted = report.interrupted();
+        reports.push(report);
+        if is_interrupted {
+            break;
+        }
+    }
+    render::write_page(&reports, &load.output)?;
+    if !load.output.quiet {
+        let table = match reports.as_slice() {
+            [report] => render::table(report),
+            reports => render::summary(reports),
+        };
+        // A closed standard output is no reason to fail.
+        let _ = write!(output_of(&load.output), "{table}");
+    }
+    Ok(if reports.iter().all(Report::is_sound) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A run, or a search with all its steps, from a look at the machine to the verdict.
+fn run_round(plan: &Plan, load: &Load, files: Option<u64>) -> io::Result<Report> {
     // Without it the run stands as well: what keeps it from being taken shows in the run too.
     let is_here = plan.hosts.is_empty();
     let intrinsic = if is_here { Intrinsic::take(plan.pin).ok() } else { None };
-    let mut report = match Course::new(&plan, load, files)? {
-        Some(course) => course.run(&plan, load)?,
-        None => run_plan(&plan, load)?,
+    let mut report = match Course::new(plan, load, files)? {
+        Some(course) => course.run(plan, load)?,
+        None => run_plan(plan, load)?,
     };
     report.intrinsic = intrinsic;
     // How the machine's own stalls compare with what was measured is known only here.
     verdict::judge(&mut report);
     report.label = load.output.label.clone().unwrap_or_else(|| plan.target.clone());
-    render::write_outputs(&report, &load.output)?;
-    if !load.output.quiet {
-        // A closed standard output is no reason to fail.
-        let _ = write!(output_of(&load.output), "{}", render::table(&report));
-    }
-    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(report)
 }
 
 /// One run from the first connection to the verdict.

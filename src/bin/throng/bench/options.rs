@@ -211,6 +211,15 @@ pub(crate) struct Output {
     /// What is measured, in a word, for tables of several results.
     #[arg(long, value_name = "NAME")]
     pub(crate) label: Option<String>,
+    /// Run so many times, one after the other: a result of each, as before-1.json of before.json,
+    /// and the median of each figure, with the lowest and the greatest round.
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..=ROUNDS_MAX)
+    )]
+    pub(crate) rounds: u32,
     /// No progress and no table.
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -391,6 +400,9 @@ pub(crate) enum Varied {
     Rate,
     Clients,
 }
+
+/// All results are kept until the end, each with its histograms.
+const ROUNDS_MAX: i64 = 100;
 
 fn time(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)

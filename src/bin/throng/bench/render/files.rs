@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Deserialize;
@@ -47,23 +47,44 @@ pub(crate) fn run_report(options: &Render) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the result, flat too, its log and its page where asked to.
-pub(crate) fn write_outputs(report: &Report, output: &Output) -> io::Result<()> {
+/// Writes the result of a round, flat too, and its log where asked to.
+pub(crate) fn write_result(report: &Report, output: &Output, round: u32) -> io::Result<()> {
+    let place =
+        |path: &Path| if output.rounds > 1 { numbered(path, round) } else { path.to_owned() };
     if let Some(path) = &output.json {
         let mut json = serde_json::to_string(report).map_err(io::Error::other)?;
         json.push('\n');
-        write(path, &json)?;
+        write(&place(path), &json)?;
     }
     if let Some(path) = &output.key_values {
-        write(path, &key_values(report))?;
+        write(&place(path), &key_values(report))?;
     }
     if let Some(path) = &output.hdr {
-        write(path, &hdr_log(report))?;
-    }
-    if let Some(path) = &output.html {
-        write(path, &html(std::slice::from_ref(report), None))?;
+        write(&place(path), &hdr_log(report))?;
     }
     Ok(())
+}
+
+/// Writes one page of all rounds where asked to.
+pub(crate) fn write_page(reports: &[Report], output: &Output) -> io::Result<()> {
+    match &output.html {
+        Some(path) => write(path, &html(reports, None)),
+        None => Ok(()),
+    }
+}
+
+/// `before.json` of the second round is `before-2.json`; standard output takes one after the other.
+fn numbered(path: &Path, round: u32) -> PathBuf {
+    let Some(stem) = path.file_stem().filter(|_| path != Path::new("-")) else {
+        return path.to_owned();
+    };
+    let mut name = stem.to_owned();
+    name.push(format!("-{round}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
 }
 
 /// A result of `--json`.
@@ -130,6 +151,15 @@ mod tests {
     }
 
     #[test]
+    fn each_round_has_a_file_of_its_own() {
+        let name = |path: &str| numbered(Path::new(path), 2);
+        assert_eq!(name("runs/before.json"), Path::new("runs/before-2.json"));
+        assert_eq!(name("a.b.hdr"), Path::new("a.b-2.hdr"));
+        assert_eq!(name("result"), Path::new("result-2"));
+        assert_eq!(name("-"), Path::new("-"));
+    }
+
+    #[test]
     fn what_is_no_result_is_told_so() {
         let reason = parse("<html>").unwrap_err();
         assert!(reason.starts_with("is no result of throng bench: "), "{reason}");
@@ -159,9 +189,11 @@ mod tests {
                 hdr: path("hlog"),
                 html: path("html"),
                 label: None,
+                rounds: 1,
                 quiet: true,
             };
-            write_outputs(report, &output).unwrap();
+            write_result(report, &output, 1).unwrap();
+            write_page(std::slice::from_ref(report), &output).unwrap();
         }
         let options = Render {
             results: vec![folder.path("a.json"), folder.path("b.json")],

@@ -93,7 +93,7 @@ pub(crate) fn footnotes(group: &Group<'_>, baseline: Option<&str>) -> Vec<String
 
 /// A column of a group's table.
 #[derive(Clone, Copy)]
-enum Column {
+pub(super) enum Column {
     /// A figure of the whole run.
     Figure(Figure),
     /// A percentile at one load of a sweep.
@@ -101,7 +101,7 @@ enum Column {
 }
 
 impl Column {
-    fn title(self, group: &Group<'_>) -> String {
+    pub(super) fn title(self, group: &Group<'_>) -> String {
         match self {
             Self::Figure(Figure::Found) => {
                 let varied = group.search().map_or("load", |search| search.varied.as_str());
@@ -115,7 +115,7 @@ impl Column {
         }
     }
 
-    fn spread(self, rounds: &Rounds<'_>) -> Option<Spread> {
+    pub(super) fn spread(self, rounds: &Rounds<'_>) -> Option<Spread> {
         match self {
             Self::Figure(figure) => rounds.spread(figure),
             Self::Load(load, point) => rounds.spread_at(load, point),
@@ -123,7 +123,7 @@ impl Column {
     }
 
     /// What shows its values.
-    fn figure(self) -> Figure {
+    pub(super) fn figure(self) -> Figure {
         match self {
             Self::Figure(figure) => figure,
             // Which measure it is of makes no difference to how a time is shown.
@@ -132,7 +132,8 @@ impl Column {
     }
 }
 
-fn columns(group: &Group<'_>) -> Vec<Column> {
+/// What its table has columns for.
+pub(super) fn columns(group: &Group<'_>) -> Vec<Column> {
     let is_sweep = group.search().is_some_and(|search| search.limits.is_empty());
     if is_sweep {
         return group.loads().into_iter().map(|load| Column::Load(load, Point::P99)).collect();

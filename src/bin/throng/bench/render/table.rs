@@ -44,23 +44,23 @@ pub(crate) fn table(report: &Report) -> String {
 
 /// Lines of at most 80 columns.
 #[derive(Default)]
-struct Text {
-    written: String,
+pub(super) struct Text {
+    pub(super) written: String,
 }
 
 impl Text {
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         // A terminal shows a no-break space as it likes, and `grep` doesn't find it.
         self.written.push_str(&line.trim_end().replace(units::SPACE, " "));
         self.written.push('\n');
     }
 
-    fn blank(&mut self) {
+    pub(super) fn blank(&mut self) {
         self.written.push('\n');
     }
 
     /// A name, then its parts, wrapped beside it.
-    fn row(&mut self, name: &str, parts: &[String]) {
+    pub(super) fn row(&mut self, name: &str, parts: &[String]) {
         for (index, part) in parts.iter().enumerate() {
             let name = if index == 0 { name } else { "" };
             self.wrapped(&format!("{name:<NAME$}"), part);
@@ -68,7 +68,7 @@ impl Text {
     }
 
     /// A sentence behind a head, its further lines as far to the right.
-    fn wrapped(&mut self, head: &str, sentence: &str) {
+    pub(super) fn wrapped(&mut self, head: &str, sentence: &str) {
         let indent = " ".repeat(head.chars().count());
         let mut line = head.to_owned();
         let mut width = indent.len();
