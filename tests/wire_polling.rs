@@ -186,6 +186,27 @@ fn a_post_that_is_too_large_is_413_and_the_session_lives() {
     assert_eq!(poller.poll(), packet);
 }
 
+#[test]
+fn a_post_that_is_too_large_ends_the_session_where_the_host_wants_it() {
+    let (tell, _told) = log();
+    let server = serve_with(
+        |config| {
+            config.engine.payload_bytes_max = 1_000;
+            config.engine.large_body_ends_session = true;
+        },
+        move |server| declare_echo(server, tell),
+    );
+    let mut poller = handshake_polling(&server);
+    poller.join();
+    poller.post_for("4".repeat(1_001)).expect(413, "");
+    poller.expect_gone();
+    let mut chunked = handshake_polling(&server);
+    chunked.join();
+    chunked.poster.send(chunked_post(&chunked, &["4".repeat(600), "4".repeat(600)]));
+    chunked.poster.response().expect(413, "");
+    chunked.expect_gone();
+}
+
 fn chunked_post(poller: &Poller<'_>, chunks: &[String]) -> String {
     let mut request = format!(
         "POST /socket.io/?EIO=4&{} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n",

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch by itself")]
 pub struct EngineConfig {
     /// The path that belongs to Engine.IO; all else goes to the HTTP app. `/socket.io`.
     pub path: String,
@@ -35,6 +36,10 @@ pub struct EngineConfig {
     /// The largest polling body and WebSocket message, in bytes, told to the client as
     /// `maxPayload`. More is answered 413, or closed with 1009. 1,000,000.
     pub payload_bytes_max: usize,
+    /// Whether a polling body that is answered 413 ends its session with "transport error" too, as
+    /// a WebSocket message beyond the limit does. Without it the session lives until its client
+    /// closes it, as in the reference; those of JavaScript do so at once. `false`.
+    pub large_body_ends_session: bool,
     /// Which transports a session may use. Both.
     pub transports: Transports,
     /// Whether the handshake offers an upgrade from polling to WebSocket. `true`.
@@ -74,6 +79,7 @@ impl Default for EngineConfig {
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             payload_bytes_max: 1_000_000,
+            large_body_ends_session: false,
             transports: Transports::All,
             allow_upgrades: true,
             allow_eio3: false,

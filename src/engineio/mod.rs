@@ -162,7 +162,7 @@ impl Engine {
         .unwrap_or(PostStart::Refused)
     }
 
-    /// The body of an accepted POST turned out to be larger than allowed: 413, nothing else.
+    /// The body of an accepted POST turned out to be larger than allowed: 413.
     pub(crate) fn post_too_large(
         &mut self,
         now: Now,
@@ -171,8 +171,7 @@ impl Engine {
         outboxes: &mut Outboxes,
     ) {
         self.visit(now, session, outboxes, |session, context| {
-            session.post_too_large(connection, context);
-            Ok(())
+            session.post_too_large(connection, context)
         });
     }
 

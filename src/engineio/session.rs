@@ -146,13 +146,21 @@ impl Session {
         Ok(PostStart::Accept { body_bytes_max: context.shared.config.payload_bytes_max })
     }
 
-    /// A POST whose body is larger than was accepted. The session lives on.
-    pub(crate) fn post_too_large(&mut self, connection: ConnectionKey, context: &mut Context<'_>) {
-        if let Some(post) = self.take_post(connection) {
-            context.shared.counters.posts_too_large += 1;
-            let answer = post.asker.empty(413, &context.shared.config);
-            context.respond(connection, answer);
+    /// A POST whose body is larger than was accepted. The session lives on unless the host wants
+    /// it otherwise.
+    pub(crate) fn post_too_large(
+        &mut self,
+        connection: ConnectionKey,
+        context: &mut Context<'_>,
+    ) -> Result<(), Ending> {
+        let Some(post) = self.take_post(connection) else { return Ok(()) };
+        context.shared.counters.posts_too_large += 1;
+        let answer = post.asker.empty(413, &context.shared.config);
+        context.respond(connection, answer);
+        if context.shared.config.large_body_ends_session {
+            return Err(Ending::error("Max payload size exceeded"));
         }
+        Ok(())
     }
 
     /// A POST of which all packets were handled.

@@ -157,6 +157,22 @@ fn a_body_too_large_is_told_and_the_next_one_works() {
 }
 
 #[test]
+fn a_body_too_large_ends_the_session_where_the_host_wants_it() {
+    let mut driver = Driver::with(|config| config.large_body_ends_session = true);
+    let session = driver.open_polling();
+    driver.get(session);
+    let (post, _) = driver.begin_post(session);
+    driver.engine.post_too_large(driver.now(), session, post, &mut driver.outboxes);
+    driver.settle();
+    assert_eq!(
+        driver.events(),
+        ["3 413 ", "2 200 1", "closed transport_error (Max payload size exceeded)"]
+    );
+    assert_eq!(driver.engine.counters().posts_too_large, 1);
+    assert_eq!(driver.engine.sid(session), None);
+}
+
+#[test]
 fn invalid_packets_end_the_session_and_the_rest_is_ignored() {
     for body in ["", "4a\x1e\x1e4b", "4a\x1ex\x1e4b", "4a\x1e9"] {
         let mut driver = Driver::new();
