@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use throng::http::Request;
 use throng::{Namespace, Protocol, Socket, Transport};
 
 pub(crate) fn declare(namespace: Namespace<'_>) {
@@ -18,19 +17,10 @@ pub(crate) fn declare(namespace: Namespace<'_>) {
         .on_with_ack("count", |socket, (): ()| socket.namespace().sockets_len());
 }
 
-fn handshake(socket: Socket<'_>) -> Value {
-    let handshake = socket.handshake();
-    let request = handshake.request();
-    let query: BTreeMap<_, _> = request.into_iter().flat_map(Request::query_pairs).collect();
-    let headers: BTreeMap<_, _> = request.into_iter().flat_map(Request::headers).collect();
-    json!({
-        "query": query,
-        "auth": handshake.auth().unwrap_or_else(|| json!({})),
-        "headers": headers,
-        "secure": false,
-        "xdomain": handshake.is_cross_origin(),
-        "url": handshake.url(),
-    })
+/// What the app tells of the handshake, each part as the reference has it.
+fn handshake(socket: Socket<'_>) -> BTreeMap<&'static str, Value> {
+    let whole = serde_json::to_value(socket.handshake()).unwrap_or_default();
+    PARTS.into_iter().map(|part| (part, whole[part].clone())).collect()
 }
 
 fn who(socket: Socket<'_>) -> Value {
@@ -41,3 +31,5 @@ fn who(socket: Socket<'_>) -> Value {
         "nsp": &*socket.namespace().name(),
     })
 }
+
+const PARTS: [&str; 6] = ["query", "auth", "headers", "secure", "xdomain", "url"];
