@@ -2,11 +2,10 @@
 // HTTP beside Socket.IO, and the reasons for which sockets leave.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import WebSocket from "ws";
 import { Clients, ask } from "../lib/client.mjs";
+import { dial } from "../lib/raw.mjs";
 import { isReference, startScenario } from "../lib/server.mjs";
-import { next, nextWhere, within } from "../lib/wait.mjs";
+import { next, nextWhere } from "../lib/wait.mjs";
 
 const PAYLOAD_BYTES_MAX = 100_000;
 const ORIGIN = "http://conf.test";
@@ -35,25 +34,9 @@ describe("smoke, settings", () => {
     return { ...open, url };
   }
 
-  /** A WebSocket, and its messages in their order. */
-  async function upgrade(query = "") {
-    const socket = new WebSocket(`ws${server.url.slice(4)}/socket.io/?EIO=4&transport=websocket${query}`);
-    const messages = [];
-    let wake = () => {};
-    socket.on("message", (data, isBinary) => {
-      messages.push(isBinary ? data : data.toString());
-      wake();
-    });
-    await within(once(socket, "open"), "the WebSocket's opening");
-    socket.read = async () => {
-      while (messages.length === 0) {
-        await within(new Promise((resolve) => (wake = resolve)), "a message");
-      }
-      return messages.shift();
-    };
-    socket.closed = within(once(socket, "close"), "the WebSocket's end");
-    return socket;
-  }
+  const upgrade = (query = "") => {
+    return dial(`${server.url}/socket.io/?EIO=4&transport=websocket${query}`);
+  };
 
   async function joined() {
     const socket = await upgrade();
@@ -92,13 +75,13 @@ describe("smoke, settings", () => {
     socket.send(`420["echo","${padding}"]`);
     assert.equal(await socket.read(), `430["${padding}"]`);
     socket.send(`420["echo","${padding}x"]`);
-    assert.equal((await socket.closed)[0], 1009);
+    assert.equal((await socket.closed()).code, 1009);
   });
 
   test("who joins no namespace is closed after a second", async () => {
     const begun = performance.now();
     const socket = await upgrade();
-    await socket.closed;
+    await socket.closed();
     const took = performance.now() - begun;
     assert.ok(took > 950 && took < 3_000, `${took} ms`);
   });
@@ -111,7 +94,7 @@ describe("smoke, settings", () => {
     assert.equal(await socket.read(), "3probe");
     // A client that upgrades polls no more: this one keeps its session alive all the same.
     let ended = false;
-    const closed = socket.closed.then(() => (ended = true));
+    const closed = socket.closed().then(() => (ended = true));
     const heard = [];
     while (!ended) {
       const { response, body } = await get(url);
