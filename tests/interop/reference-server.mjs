@@ -48,9 +48,7 @@ const io = new Server(http, {
     cors: { origin: "*" },
   }),
 });
-if (application.startsWith("engine-protocol")) {
-  echoBelow(application === "engine-protocol-v3");
-} else if (application === "v2-support") {
+if (application === "v2-support") {
   supportV2();
 } else if (application === "socket-protocol-msgpack") {
   supportMsgpack();
@@ -100,14 +98,6 @@ function express(socket) {
     socket.emit("reply", "Hello Client");
   });
   socket.on("disconnect", () => console.log("Client disconnected"));
-}
-
-/** Bare Engine.IO beside the server above, which nobody asks for then. */
-function echoBelow(allowEIO3) {
-  const { attach } = require("engine.io");
-  const cors = { origin: "*" };
-  const engine = attach(http, { pingInterval: 300, pingTimeout: 200, cors, allowEIO3 });
-  engine.on("connection", (socket) => socket.on("message", (message) => socket.send(message)));
 }
 
 function supportV2() {

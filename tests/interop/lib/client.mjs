@@ -51,10 +51,26 @@ export class Clients {
     return socket;
   }
 
+  /** A client in another namespace on the same connection, not connected yet. */
+  beside(socket, namespace, options) {
+    const other = socket.io.socket(namespace, options);
+    this.#open.add(other);
+    return other;
+  }
+
   close() {
     this.#open.forEach((socket) => socket.disconnect());
     this.#open.clear();
   }
+}
+
+/** Why the server doesn't let the client in: the message, and the data if there is some. */
+export async function refusalOf(socket) {
+  const refused = next(socket, "connect_error");
+  socket.connect();
+  const [{ message, data }] = await refused;
+  socket.disconnect();
+  return [message, data];
 }
 
 /** Resolves when the client's transport is the last it will have. */

@@ -37,7 +37,7 @@ export function examplePath(name) {
 
 /** Starts an app of the example `scenarios`. */
 export function startScenario(app, flags = []) {
-  if (isReference && /^(smoke|api|cluster)/.test(app)) {
+  if (isReference && !["v2-support", "socket-protocol-msgpack"].includes(app)) {
     const script = fileURLToPath(new URL("../reference/scenario.mjs", import.meta.url));
     return start(process.execPath, [script, app], flags);
   }
