@@ -13,18 +13,24 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use throng::http::Request;
+use serde_json::json;
+use throng::config::Config;
+use throng::http::{Request, Response};
 use throng::{Decision, Io, Server, Session, SessionMessage};
 
 pub(crate) fn bind(address: SocketAddr) -> io::Result<Server> {
+    let mut config = Config::default();
+    config.engine.large_body_ends_session = true;
     let mut server = Server::builder()
+        .config(config)
         .path("/engine.io")
         .ping_interval(Duration::from_millis(500))
         .payload_bytes_max(100)
         .bind(address)?;
-    server.allow_request(admit);
+    server.allow_request(give_cookies);
     server
         .engine()
+        .middleware(deny)
         .on_open(|session, _| {
             session.send_text("hi");
         })
@@ -37,11 +43,18 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<Server> {
     Ok(server)
 }
 
-/// Whoever asks to be denied is; all others get cookies, of which two expire at once.
-fn admit(io: Io<'_>, request: &Request, decision: Decision) {
-    if request.query_param("deny").is_some() {
-        return decision.refuse("Forbidden");
+/// Whoever asks to be denied is, as a middleware since an upgrade that the server itself refuses is
+/// answered 400, as by the reference.
+fn deny(_: Io<'_>, request: &Request) -> Result<(), Response> {
+    let opens = request.query_param("sid").is_none();
+    if opens && request.query_param("deny").is_some() {
+        return Err(Response::new(403).json(&json!({ "code": 4, "message": "Forbidden" })));
     }
+    Ok(())
+}
+
+/// Everybody gets cookies, of which two expire at once.
+fn give_cookies(io: Io<'_>, _: &Request, decision: Decision) {
     let now = httpdate::fmt_http_date(UNIX_EPOCH + io.now().wall);
     decision
         .header("Set-Cookie", "1=1; Max-Age=86400")
@@ -63,5 +76,5 @@ fn answer(session: Session<'_>, text: &str, request: Option<&Request>) {
 /// The headers of the POST that carried the message, as a JSON object.
 fn headers_json(request: Option<&Request>) -> String {
     let headers: BTreeMap<_, _> = request.into_iter().flat_map(Request::headers).collect();
-    serde_json::json!(headers).to_string()
+    json!(headers).to_string()
 }
