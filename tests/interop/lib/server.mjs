@@ -11,8 +11,12 @@ export const isReference = process.env.THRONG_INTEROP_REFERENCE === "1";
 
 /** Starts `throng serve`. */
 export function startServer(flags = []) {
-  const program = process.env.THRONG_BIN || fromRoot("target/release/throng");
-  return isReference ? startReference("serve", flags) : start(program, ["serve"], flags);
+  return isReference ? startReference("serve", flags) : start(throngProgram(), ["serve"], flags);
+}
+
+/** Where the built program is. */
+export function throngProgram() {
+  return process.env.THRONG_BIN || fromRoot("target/release/throng");
 }
 
 /** Starts the example `express`, which prints what it hears. */
