@@ -19,59 +19,52 @@ use serde_json::Value;
 
 #[test]
 fn broadcasts_reach_everybody_over_each_transport() {
-    for transport in TRANSPORTS {
-        for binary in [false, true] {
-            let report = run("broadcast", transport, binary, &["--rate", "40"]);
-            let sent = count(&report, "/traffic/sent");
-            assert_eq!(count(&report, "/traffic/expected"), sent * CLIENTS);
-            assert_complete(&report, transport);
-        }
-    }
+    in_each_form(|transport, binary| {
+        let report = run("broadcast", transport, binary, &["--rate", "40"]);
+        let sent = count(&report, "/traffic/sent");
+        assert_eq!(count(&report, "/traffic/expected"), sent * CLIENTS);
+        assert_complete(&report, transport);
+    });
 }
 
 #[test]
 fn questions_are_acknowledged_over_each_transport() {
-    for transport in TRANSPORTS {
-        for binary in [false, true] {
-            let report = run("ack", transport, binary, &["--rate", "200"]);
-            assert_eq!(count(&report, "/traffic/expected"), count(&report, "/traffic/sent"));
-            assert_complete(&report, transport);
-        }
-    }
+    in_each_form(|transport, binary| {
+        let report = run("ack", transport, binary, &["--rate", "200"]);
+        assert_eq!(count(&report, "/traffic/expected"), count(&report, "/traffic/sent"));
+        assert_complete(&report, transport);
+    });
 }
 
 #[test]
 fn rooms_hear_what_is_theirs_over_each_transport() {
-    for transport in TRANSPORTS {
-        for binary in [false, true] {
-            let options = ["--rate", "40", "--rooms", "4", "--sizes", "equal"];
-            let report = run("rooms", transport, binary, &options);
-            // Four rooms of five clients.
-            let sent = count(&report, "/traffic/sent");
-            assert_eq!(count(&report, "/traffic/expected"), sent * CLIENTS / 4);
-            assert_complete(&report, transport);
-        }
-    }
+    in_each_form(|transport, binary| {
+        let options = ["--rate", "40", "--rooms", "4", "--sizes", "equal"];
+        let report = run("rooms", transport, binary, &options);
+        // Four rooms of five clients.
+        let sent = count(&report, "/traffic/sent");
+        assert_eq!(count(&report, "/traffic/expected"), sent * CLIENTS / 4);
+        assert_complete(&report, transport);
+    });
 }
 
 #[test]
 fn those_who_go_come_back_over_each_transport() {
-    for transport in TRANSPORTS {
+    side_by_side(TRANSPORTS, |transport| {
         let options = ["--rate", "20", "--churn-rate", "20", "--share", "0.5"];
         let report = run("churn", transport, false, &options);
         assert!(count(&report, "/connections/reconnected") > 0, "{transport}: nobody came back");
         assert_complete(&report, transport);
-    }
+    });
 }
 
 #[test]
 fn a_peak_is_found_over_each_transport() {
-    for transport in TRANSPORTS {
-        for scenario in ["ack", "broadcast"] {
-            let report = run(scenario, transport, false, &["--closed", "--in-flight", "3"]);
-            assert_complete(&report, transport);
-        }
-    }
+    let cases = TRANSPORTS.map(|transport| [(transport, "ack"), (transport, "broadcast")]);
+    side_by_side(cases.into_iter().flatten(), |(transport, scenario)| {
+        let report = run(scenario, transport, false, &["--closed", "--in-flight", "3"]);
+        assert_complete(&report, transport);
+    });
 }
 
 #[test]
@@ -101,6 +94,22 @@ fn a_bare_websocket_echoes_what_it_is_asked() {
         assert_eq!(count(&report, "/traffic/expected"), count(&report, "/traffic/sent"));
         assert_complete(&report, "websocket");
     }
+}
+
+/// Over each transport, as text and as attachments.
+fn in_each_form(check: impl Fn(&str, bool) + Sync) {
+    let forms = TRANSPORTS.map(|transport| [(transport, false), (transport, true)]);
+    side_by_side(forms.into_iter().flatten(), |(transport, binary)| check(transport, binary));
+}
+
+/// Tries all cases at once: most of each is waiting.
+fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
+    let check = &check;
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || check(case));
+        }
+    });
 }
 
 /// Has something done while a bare WebSocket echoes at a URL.

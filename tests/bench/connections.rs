@@ -9,14 +9,14 @@ use std::time::Duration;
 use crate::run::{Bench, side_by_side};
 use crate::server::{Deed, Ending, Refusal, Script, ScriptedServer};
 
-const TRAFFIC: &str = "--clients 10 --rate 20 --duration 1s --warmup 0s --drain 500ms";
+const TRAFFIC: &str = "--clients 10 --rate 40 --duration 500ms --warmup 0s --drain 500ms";
 
 #[test]
 fn closed_connections_are_lost() {
     side_by_side([Ending::Frame, Ending::EndOfFile, Ending::Reset], |ending| {
         let script = Script::new().at(53, Deed::Close(ending)).at(77, Deed::Close(ending));
         let server = ScriptedServer::start(script);
-        let outcome = Bench::new("broadcast", &server.url()).beside().args(TRAFFIC).run();
+        let outcome = Bench::new("broadcast", &server.url()).args(TRAFFIC).run();
         let record = server.stop();
         assert_eq!(record.closed, 2);
         assert_eq!(outcome.number("/connections/lost"), 2, "{ending:?}");
@@ -32,7 +32,7 @@ fn who_is_closed_with_its_last_delivery_is_lost_too() {
     side_by_side([Ending::Frame, Ending::EndOfFile, Ending::Reset], |ending| {
         let script = Script::new().at(53, Deed::CloseAfter(ending));
         let server = ScriptedServer::start(script);
-        let outcome = Bench::new("broadcast", &server.url()).beside().args(TRAFFIC).run();
+        let outcome = Bench::new("broadcast", &server.url()).args(TRAFFIC).run();
         assert_eq!(server.stop().closed, 1);
         assert_eq!(outcome.number("/connections/lost"), 1, "{ending:?}");
         outcome.expect_invalid("lost");
@@ -47,7 +47,6 @@ fn refused_connects_are_failures() {
             let script = Script::new().refuse(3, refusal).refuse(7, refusal);
             let server = ScriptedServer::start(script);
             let outcome = Bench::new("broadcast", &server.url())
-                .beside()
                 .args(TRAFFIC)
                 .args("--connect-timeout 1s")
                 .run();
@@ -64,7 +63,7 @@ fn refused_connects_are_failures() {
 #[test]
 fn who_is_closed_while_others_connect_is_lost_and_keeps_nobody_waiting() {
     let server = ScriptedServer::start(Script::new().refuse(3, Refusal::Eviction));
-    let outcome = Bench::new("broadcast", &server.url()).beside().args(TRAFFIC).run();
+    let outcome = Bench::new("broadcast", &server.url()).args(TRAFFIC).run();
     assert_eq!(server.stop().joined, 10);
     assert_eq!(outcome.number("/connections/lost"), 1);
     outcome.expect_invalid("lost");
@@ -72,12 +71,11 @@ fn who_is_closed_while_others_connect_is_lost_and_keeps_nobody_waiting() {
 
 #[test]
 fn pings_are_answered_and_counted() {
-    let (interval, timeout) = (Duration::from_millis(300), Duration::from_secs(2));
+    let (interval, timeout) = (Duration::from_millis(200), Duration::from_secs(2));
     side_by_side(["websocket", "polling", "upgrade"], |transport| {
         let server = ScriptedServer::start(Script::new().heartbeat(interval, timeout));
         let outcome = Bench::new("idle", &server.url())
-            .beside()
-            .args("--clients 10 --duration 2s --warmup 0s")
+            .args("--clients 10 --duration 1s --warmup 0s")
             .args("--transport")
             .args(transport)
             .run();
@@ -95,10 +93,8 @@ fn pings_are_answered_and_counted() {
 fn a_server_without_a_pulse_is_left() {
     let heartbeat = Duration::from_millis(200);
     let server = ScriptedServer::start(Script::new().heartbeat(heartbeat, heartbeat).pulseless());
-    let outcome = Bench::new("idle", &server.url())
-        .beside()
-        .args("--clients 5 --duration 2s --warmup 0s")
-        .run();
+    let outcome =
+        Bench::new("idle", &server.url()).args("--clients 5 --duration 2s --warmup 0s").run();
     assert_eq!(outcome.number("/connections/lost"), 5, "{}", outcome.reasons());
     outcome.expect_invalid("lost");
 }
@@ -108,7 +104,7 @@ fn nobody_listening_is_a_sentence_and_no_report() {
     let server = ScriptedServer::start(Script::new());
     let url = server.url();
     drop(server);
-    let outcome = Bench::new("idle", &url).beside().args("--clients 3 --duration 1s").run();
+    let outcome = Bench::new("idle", &url).args("--clients 3 --duration 1s").run();
     assert_eq!(outcome.number("/connections/connected"), 0);
     assert_eq!(outcome.number("/connections/failed"), 3);
     outcome.expect_invalid("connect");

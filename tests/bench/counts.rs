@@ -10,17 +10,54 @@ use std::time::Duration;
 use crate::run::{Bench, Outcome, side_by_side};
 use crate::server::{Deed, Script, ScriptedServer};
 
+#[test]
+fn what_is_lost_is_missing() {
+    let cases: [fn(); 4] = [
+        a_lost_delivery_is_missing,
+        the_very_first_and_the_very_last_can_be_missing_too,
+        a_client_that_hears_nothing_at_all_misses_everything,
+        what_comes_after_the_wait_is_over_is_missing,
+    ];
+    side_by_side(cases, |case| case());
+}
+
+#[test]
+fn what_comes_twice_late_or_from_elsewhere_is_told_apart() {
+    let cases: [fn(); 4] = [
+        a_doubled_delivery_is_duplicated_and_counted_once,
+        swapped_deliveries_are_reordered,
+        an_event_of_a_former_run_is_no_delivery,
+        several_faults_are_told_apart,
+    ];
+    side_by_side(cases, |case| case());
+}
+
+#[test]
+fn what_is_spoiled_is_corrupted() {
+    let cases: [fn(); 3] = [
+        a_spoiled_payload_is_corrupted_and_not_received,
+        a_payload_that_grew_is_corrupted,
+        a_spoiled_attachment_is_corrupted,
+    ];
+    side_by_side(cases, |case| case());
+}
+
+#[test]
+fn rooms_know_who_is_in_them() {
+    let cases: [fn(); 2] =
+        [a_room_without_its_sender_has_one_recipient_less, who_is_in_no_room_hears_nothing_of_it];
+    side_by_side(cases, |case| case());
+}
+
 /// Forty broadcasts to ten clients.
 fn broadcast(script: Script, arguments: &str) -> Outcome {
     let server = ScriptedServer::start(script);
     Bench::new("broadcast", &server.url())
-        .beside()
         .args("--clients 10 --rate 80 --duration 500ms --warmup 0s --drain 500ms")
         .args(arguments)
         .run()
 }
 
-#[test]
 fn a_lost_delivery_is_missing() {
     let outcome = broadcast(Script::new().at(105, Deed::Drop), "");
     assert_eq!(outcome.faults(), [1, 0, 0, 0, 0]);
@@ -31,14 +68,12 @@ fn a_lost_delivery_is_missing() {
     outcome.expect_invalid("missing");
 }
 
-#[test]
 fn the_very_first_and_the_very_last_can_be_missing_too() {
     let outcome = broadcast(Script::new().at(1, Deed::Drop).at(400, Deed::Drop), "");
     assert_eq!(outcome.faults(), [2, 0, 0, 0, 0]);
     outcome.expect_invalid("missing");
 }
 
-#[test]
 fn a_client_that_hears_nothing_at_all_misses_everything() {
     // Every tenth delivery is the tenth client's.
     let outcome = broadcast(Script::new().each(10, Deed::Drop), "");
@@ -46,7 +81,6 @@ fn a_client_that_hears_nothing_at_all_misses_everything() {
     outcome.expect_invalid("missing");
 }
 
-#[test]
 fn a_doubled_delivery_is_duplicated_and_counted_once() {
     let outcome = broadcast(Script::new().at(105, Deed::Twice), "");
     assert_eq!(outcome.faults(), [0, 1, 0, 0, 0]);
@@ -55,7 +89,6 @@ fn a_doubled_delivery_is_duplicated_and_counted_once() {
     outcome.expect_invalid("more than once");
 }
 
-#[test]
 fn swapped_deliveries_are_reordered() {
     let outcome = broadcast(Script::new().at(105, Deed::Swap), "");
     assert_eq!(outcome.faults(), [0, 0, 1, 0, 0]);
@@ -65,23 +98,29 @@ fn swapped_deliveries_are_reordered() {
 
 #[test]
 fn a_server_that_leaves_out_the_sender_is_known_by_its_pattern() {
-    let outcome = broadcast(Script::new().without_sender(), "");
-    assert_eq!(outcome.faults(), [40, 0, 0, 0, 0]);
-    outcome.expect_invalid("--publisher-excluded");
-    let outcome = broadcast(Script::new().without_sender(), "--publisher-excluded");
-    outcome.expect_valid();
-    assert_eq!(outcome.number("/traffic/expected"), 40 * 9);
-    assert_eq!(outcome.samples("last-recipient").len(), 40);
+    let unknown = || {
+        let outcome = broadcast(Script::new().without_sender(), "");
+        assert_eq!(outcome.faults(), [40, 0, 0, 0, 0]);
+        outcome.expect_invalid("--publisher-excluded");
+    };
+    let known = || {
+        let outcome = broadcast(Script::new().without_sender(), "--publisher-excluded");
+        outcome.expect_valid();
+        assert_eq!(outcome.number("/traffic/expected"), 40 * 9);
+        assert_eq!(outcome.samples("last-recipient").len(), 40);
+    };
     // Whoever was to be left out and gets it gets what wasn't meant for it.
-    let outcome = broadcast(Script::new(), "--publisher-excluded");
-    assert_eq!(outcome.faults(), [0, 0, 0, 0, 40]);
+    let not_left_out = || {
+        let outcome = broadcast(Script::new(), "--publisher-excluded");
+        assert_eq!(outcome.faults(), [0, 0, 0, 0, 40]);
+    };
+    let cases: [fn(); 3] = [unknown, known, not_left_out];
+    side_by_side(cases, |case| case());
 }
 
-#[test]
 fn a_room_without_its_sender_has_one_recipient_less() {
     let server = ScriptedServer::start(Script::new().without_sender());
     let outcome = Bench::new("rooms", &server.url())
-        .beside()
         .args("--clients 12 --rooms 3 --sizes equal --rate 80 --duration 500ms --warmup 0s")
         .args("--publisher-excluded")
         .run();
@@ -96,7 +135,6 @@ fn each_round_is_a_result_and_one_that_proves_nothing_is_no_success() {
     let server = ScriptedServer::start(Script::new().at(5, Deed::Drop));
     let outcome = Bench::new("broadcast", &server.url())
         .args("--clients 10 --rate 20 --duration 500ms --warmup 0s --drain 200ms --rounds 2")
-        .beside()
         .run();
     server.stop();
     let valid = |report: &serde_json::Value| report["verdict"]["valid"] == true;
@@ -110,17 +148,18 @@ fn a_sweep_with_a_step_that_proves_nothing_is_no_success() {
     // 10 broadcasts of the first step, then those of the second.
     let server = ScriptedServer::start(Script::new().at(105, Deed::Drop));
     let outcome = Bench::new("broadcast", &server.url())
-        .beside()
-        .args("--clients 10 --duration 1s --warmup 0s --drain 200ms --sweep 10,20")
+        .args("--clients 10 --duration 500ms --warmup 0s --drain 200ms --sweep 20,40")
         .run();
     drop(server);
     assert_ne!(outcome.code, Some(0));
-    assert!(outcome.warnings().contains("the step at 20 is INVALID: deliveries are missing: 1"));
+    assert!(outcome.warnings().contains("the step at 40 is INVALID: deliveries are missing: 1"));
     let steps = outcome.report["search"]["steps"].as_array().unwrap();
-    assert_eq!((steps[0]["kept"].as_bool(), steps[1]["kept"].as_bool()), (Some(true), Some(false)));
+    let [first, second] = [0, 1].map(|step| steps[step]["kept"].as_bool());
+    let was_busy = steps[0]["why"].as_str().unwrap().contains("generator was");
+    assert!(first == Some(true) || was_busy, "{:?}", steps[0]);
+    assert_eq!(second, Some(false));
 }
 
-#[test]
 fn a_spoiled_payload_is_corrupted_and_not_received() {
     let outcome = broadcast(
         Script::new()
@@ -134,13 +173,11 @@ fn a_spoiled_payload_is_corrupted_and_not_received() {
     outcome.expect_invalid("corrupted");
 }
 
-#[test]
 fn a_payload_that_grew_is_corrupted() {
     let outcome = broadcast(Script::new().at(105, Deed::Extend(3)), "");
     assert_eq!(outcome.faults(), [1, 0, 0, 1, 0]);
 }
 
-#[test]
 fn a_spoiled_attachment_is_corrupted() {
     let script = Script::new().at(105, Deed::Corrupt(30)).at(206, Deed::Truncate(1));
     let outcome = broadcast(script, "--binary --payload 200");
@@ -148,7 +185,6 @@ fn a_spoiled_attachment_is_corrupted() {
     outcome.expect_invalid("corrupted");
 }
 
-#[test]
 fn an_event_of_a_former_run_is_no_delivery() {
     let outcome = broadcast(Script::new().at(105, Deed::FormerRun), "");
     let [missing, duplicated, reordered, corrupted, stray] = outcome.faults();
@@ -158,7 +194,6 @@ fn an_event_of_a_former_run_is_no_delivery() {
     assert_ne!(outcome.code, Some(0));
 }
 
-#[test]
 fn several_faults_are_told_apart() {
     let script = Script::new()
         .at(21, Deed::Drop)
@@ -173,11 +208,9 @@ fn several_faults_are_told_apart() {
     assert_eq!(outcome.number("/traffic/received"), 397);
 }
 
-#[test]
 fn who_is_in_no_room_hears_nothing_of_it() {
     let server = ScriptedServer::start(Script::new().at(25, Deed::Stray));
     let outcome = Bench::new("rooms", &server.url())
-        .beside()
         .args("--clients 12 --rooms 3 --sizes equal --rate 80 --duration 500ms --warmup 0s")
         .run();
     let record = server.stop();
@@ -209,8 +242,7 @@ fn an_answer_that_never_comes_is_missing_and_one_that_comes_twice_is_duplicated(
     side_by_side(["ack", "echo"], |scenario| {
         let server = ScriptedServer::start(Script::new().at(30, Deed::Drop).at(60, Deed::Twice));
         let outcome = Bench::new(scenario, &server.url())
-            .beside()
-            .args("--clients 5 --rate 100 --duration 1s --warmup 0s --drain 500ms")
+            .args("--clients 5 --rate 200 --duration 500ms --warmup 0s --drain 500ms")
             .run();
         let record = server.stop();
         assert_eq!(outcome.faults(), [1, 1, 0, 0, 0], "{scenario}");
@@ -220,7 +252,6 @@ fn an_answer_that_never_comes_is_missing_and_one_that_comes_twice_is_duplicated(
     });
 }
 
-#[test]
 fn what_comes_after_the_wait_is_over_is_missing() {
     let late = Deed::Delay(Duration::from_secs(3));
     let outcome = broadcast(Script::new().at(391, late), "");

@@ -72,7 +72,6 @@ fn deliveries_across_hosts_are_counted_and_have_no_latency() {
     let (_one, _other, hosts) = two();
     let server = ScriptedServer::start(Script::new());
     let outcome = Bench::new("broadcast", &server.url())
-        .beside()
         .args("--clients 10 --rate 20 --duration 1s --warmup 0s --hosts")
         .args(&hosts)
         .run();
@@ -90,7 +89,6 @@ fn a_host_that_is_lost_midway_makes_the_run_invalid() {
     let (_one, mut other, hosts) = two();
     let server = ScriptedServer::start(Script::new());
     let running = Bench::new("broadcast", &server.url())
-        .beside()
         .args("--clients 10 --rate 50 --duration 30s --warmup 0s --hosts")
         .args(&hosts)
         .start();
@@ -118,7 +116,6 @@ fn a_worker_works_for_who_knows_its_token_and_for_nobody_else() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("another --token"));
     let server = ScriptedServer::start(Script::new());
     let outcome = Bench::new("ack", &server.url())
-        .beside()
         .args("--clients 2 --rate 50 --duration 1s --warmup 0s --token secret --hosts")
         .args(&worker.address)
         .run();

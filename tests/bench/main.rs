@@ -16,6 +16,7 @@ mod payload;
 mod protocols;
 mod run;
 mod scenarios;
+mod seats;
 mod server;
 mod server_tests;
 mod truth;

@@ -8,7 +8,6 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,24 +15,18 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use serde_json::Value;
 
+use crate::seats::{Seats, Taken};
+
 /// A command line to be.
 pub(crate) struct Bench {
     command: Command,
-    is_alone: bool,
+    seats: usize,
 }
 
 /// A run under way.
 pub(crate) struct Running {
     child: Child,
-    _turn: Turn,
-}
-
-/// A run whose times are held against the truth wants the machine for itself; those of which only
-/// counts are may go on side by side.
-#[expect(dead_code, reason = "guards are held, not read")]
-enum Turn {
-    Alone(RwLockWriteGuard<'static, ()>),
-    Beside(RwLockReadGuard<'static, ()>),
+    _seats: Taken,
 }
 
 /// What a run left.
@@ -50,12 +43,12 @@ impl Bench {
         let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
         command.args(["bench", scenario, url, "--json", "-", "--quiet"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { command, is_alone: true }
+        Self { command, seats: 1 }
     }
 
-    /// No time of it matters: it may run beside others.
-    pub(crate) fn beside(mut self) -> Self {
-        self.is_alone = false;
+    /// Times of it are held against those of a machine that does nothing else.
+    pub(crate) fn alone(mut self) -> Self {
+        self.seats = SEATS;
         self
     }
 
@@ -66,12 +59,8 @@ impl Bench {
     }
 
     pub(crate) fn start(mut self) -> Running {
-        let turn = if self.is_alone {
-            Turn::Alone(TURN.write().unwrap_or_else(PoisonError::into_inner))
-        } else {
-            Turn::Beside(TURN.read().unwrap_or_else(PoisonError::into_inner))
-        };
-        Running { child: self.command.spawn().unwrap(), _turn: turn }
+        let seats = RUNS.take(self.seats);
+        Running { child: self.command.spawn().unwrap(), _seats: seats }
     }
 
     pub(crate) fn run(self) -> Outcome {
@@ -240,7 +229,9 @@ pub(crate) fn count_from(samples: &[u64], nanoseconds: u64) -> usize {
     samples.len() - samples.partition_point(|sample| *sample < nanoseconds)
 }
 
-static TURN: RwLock<()> = RwLock::new(());
+static RUNS: Seats = Seats::new(SEATS);
+/// Runs that two cores carry at a time: most of each is waiting.
+const SEATS: usize = 8;
 const RUN_TIME_MAX: Duration = Duration::from_secs(60);
 /// What a busy machine may add between the write of a server and the kernel's receipt.
 const NOISE_NS: u64 = 200_000_000;

@@ -4,12 +4,14 @@
 //! written - intended, as the server saw it  <=  told  <=  the same, a thousandth and noise
 //! ```
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
-use crate::run::{Bench, assert_at_least, assert_between, count_from};
+use crate::run::{Bench, assert_at_least, assert_between, count_from, side_by_side};
 use crate::server::{Deed, Script, ScriptedServer};
 
 const MS: u64 = 1_000_000;
@@ -18,7 +20,7 @@ const MS: u64 = 1_000_000;
 fn a_faultless_server_gets_a_valid_report_of_what_it_did() {
     let server = ScriptedServer::start(Script::new());
     let outcome = Bench::new("broadcast", &server.url())
-        .args("--clients 20 --rate 25 --duration 2s --warmup 0s")
+        .args("--clients 20 --rate 50 --duration 1s --warmup 0s")
         .run();
     let record = server.stop();
     outcome.expect_valid();
@@ -39,7 +41,7 @@ fn each_broadcast_is_told_from_its_first_to_its_last_recipient() {
     let server =
         ScriptedServer::start(Script::new().each(20, Deed::Delay(Duration::from_millis(30))));
     let outcome = Bench::new("broadcast", &server.url())
-        .args("--clients 20 --rate 10 --duration 1s --warmup 0s")
+        .args("--clients 20 --rate 20 --duration 500ms --warmup 0s")
         .run();
     let record = server.stop();
     outcome.expect_valid();
@@ -73,6 +75,7 @@ fn delays_are_told_to_the_piece() {
     let delay = Duration::from_millis(50);
     let server = ScriptedServer::start(Script::new().each(101, Deed::Delay(delay)));
     let outcome = Bench::new("broadcast", &server.url())
+        .alone()
         .args("--clients 50 --rate 100 --duration 2s --warmup 0s")
         .run();
     let record = server.stop();
@@ -93,11 +96,12 @@ fn sends_go_on_while_the_server_stands_still() {
     let stall = Duration::from_millis(300);
     let server = ScriptedServer::start(Script::new().at(20 * 30 + 1, Deed::Stall(stall)));
     let outcome = Bench::new("broadcast", &server.url())
-        .args("--clients 20 --rate 50 --duration 2s --warmup 0s")
+        .alone()
+        .args("--clients 20 --rate 50 --duration 1500ms --warmup 0s")
         .run();
     let record = server.stop();
     outcome.expect_valid();
-    assert_eq!(outcome.number("/traffic/sent"), 100);
+    assert_eq!(outcome.number("/traffic/sent"), 75);
     let samples = outcome.samples("delivery");
     assert_between(&samples, &record.latency_bounds());
     assert!(count_from(&samples, 300 * MS) >= 20, "a whole broadcast waited for 300 ms");
@@ -116,6 +120,7 @@ fn sends_go_on_while_the_server_stands_still() {
 fn a_generator_that_stood_still_takes_the_blame() {
     let server = ScriptedServer::start(Script::new());
     let running = Bench::new("broadcast", &server.url())
+        .alone()
         .args("--clients 10 --rate 50 --duration 3s --warmup 0s")
         .start();
     server.wait_for_events(20);
@@ -164,7 +169,7 @@ fn what_the_warm_up_felt_is_not_in_the_latencies() {
     let stall = Duration::from_millis(300);
     let server = ScriptedServer::start(Script::new().at(1, Deed::Stall(stall)));
     let outcome = Bench::new("broadcast", &server.url())
-        .args("--clients 10 --rate 20 --warmup 1s --duration 1s")
+        .args("--clients 10 --rate 40 --warmup 500ms --duration 500ms")
         .run();
     let record = server.stop();
     outcome.expect_valid();
@@ -179,7 +184,7 @@ fn what_the_warm_up_felt_is_not_in_the_latencies() {
     least.sort_unstable();
     most.sort_unstable();
     assert_between(&outcome.samples("delivery"), &(least, most));
-    assert!(outcome.decimal("/phases/warmup_seconds") >= 0.99);
+    assert!(outcome.decimal("/phases/warmup_seconds") >= 0.49);
 }
 
 #[test]
@@ -211,10 +216,16 @@ fn a_percentile_is_one_of_the_samples_by_its_rank() {
 }
 
 #[test]
+fn schedules_are_kept() {
+    let cases: [fn(); 3] =
+        [chance_keeps_the_rate, a_seed_brings_the_same_chances_again, equal_distances_are_equal];
+    side_by_side(cases, |case| case());
+}
+
 fn chance_keeps_the_rate() {
     let server = ScriptedServer::start(Script::new());
     let outcome = Bench::new("broadcast", &server.url())
-        .args("--clients 2 --rate 200 --arrivals poisson --duration 2s --warmup 0s --seed 3")
+        .args("--clients 2 --rate 400 --arrivals poisson --duration 1s --warmup 0s --seed 3")
         .run();
     let record = server.stop();
     outcome.expect_valid();
@@ -225,17 +236,16 @@ fn chance_keeps_the_rate() {
         record.events.iter().map(|event| event.mark.unwrap().intended_ns).collect();
     let gaps: Vec<_> = intended.windows(2).map(|pair| pair[1] - pair[0]).collect();
     // Of exponential gaps, 1 - 1/e are below their mean; of equal ones, all would be alike.
-    let short = gaps.iter().filter(|gap| **gap < 5 * MS).count();
+    let short = gaps.iter().filter(|gap| **gap < 5 * MS / 2).count();
     assert!(short * 100 / gaps.len() > 50 && short * 100 / gaps.len() < 76, "{short}");
     assert_eq!(outcome.report["plan"]["pacing"], Value::from("poisson"));
 }
 
-#[test]
 fn a_seed_brings_the_same_chances_again() {
     let gaps = |seed: &str| {
         let server = ScriptedServer::start(Script::new());
         let outcome = Bench::new("broadcast", &server.url())
-            .args("--clients 2 --rate 50 --arrivals poisson --duration 1s --warmup 0s --seed")
+            .args("--clients 2 --rate 100 --arrivals poisson --duration 500ms --warmup 0s --seed")
             .args(seed)
             .run();
         outcome.expect_valid();
@@ -243,23 +253,27 @@ fn a_seed_brings_the_same_chances_again() {
         let intended: Vec<_> = events.iter().map(|event| event.mark.unwrap().intended_ns).collect();
         intended.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>()
     };
-    let first = gaps("7");
-    assert_eq!(first, gaps("7"));
-    assert_ne!(first, gaps("8"));
+    let found = Mutex::new(BTreeMap::new());
+    side_by_side([(0, "7"), (1, "7"), (2, "8")], |(run, seed)| {
+        let gaps = gaps(seed);
+        found.lock().unwrap().insert(run, gaps);
+    });
+    let found = found.into_inner().unwrap();
+    assert_eq!(found[&0], found[&1]);
+    assert_ne!(found[&0], found[&2]);
 }
 
-#[test]
 fn equal_distances_are_equal() {
     let server = ScriptedServer::start(Script::new());
     let outcome = Bench::new("broadcast", &server.url())
-        .args("--clients 2 --rate 100 --duration 1s --warmup 0s")
+        .args("--clients 2 --rate 200 --duration 500ms --warmup 0s")
         .run();
     outcome.expect_valid();
     let events = server.stop().events;
     let intended: Vec<_> = events.iter().map(|event| event.mark.unwrap().intended_ns).collect();
     assert_eq!(intended.len(), 100);
     for pair in intended.windows(2) {
-        assert!((pair[1] - pair[0]).abs_diff(10 * MS) < MS / 10, "{pair:?}");
+        assert!((pair[1] - pair[0]).abs_diff(5 * MS) < MS / 10, "{pair:?}");
     }
     let sequences: Vec<_> = events.iter().map(|event| event.mark.unwrap().sequence).collect();
     assert_eq!(sequences, (0..100).collect::<Vec<_>>());
