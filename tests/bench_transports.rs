@@ -49,6 +49,19 @@ fn rooms_hear_what_is_theirs_over_each_transport() {
 }
 
 #[test]
+fn a_mix_of_transports_hears_everything_too() {
+    let report = run("broadcast", "websocket=2,polling=1,upgrade=1", false, &["--rate", "40"]);
+    assert_complete(&report, "all of them");
+    let sent = count(&report, "/traffic/sent");
+    for (place, clients) in [10, 5, 5].into_iter().enumerate() {
+        let of = |what: &str| count(&report, &format!("/transports/{place}/{what}"));
+        assert_eq!(of("clients"), clients);
+        // Those of the warm-up are counted and have no latency.
+        assert!((1..=sent * clients).contains(&of("latencies/0/count")), "{place}");
+    }
+}
+
+#[test]
 fn those_who_go_come_back_over_each_transport() {
     side_by_side(TRANSPORTS, |transport| {
         let options = ["--rate", "20", "--churn-rate", "20", "--share", "0.5"];

@@ -11,6 +11,7 @@
 mod connections;
 mod counts;
 mod hosts;
+mod mix;
 #[path = "../../src/bin/throng/bench/payload.rs"]
 mod payload;
 mod protocols;

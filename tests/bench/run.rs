@@ -167,30 +167,48 @@ impl Outcome {
     }
 
     fn latency(&self, measure: &str) -> Option<&Value> {
-        let latencies = self.report.pointer("/latencies").and_then(Value::as_array).unwrap();
-        latencies.iter().find(|latency| latency["measure"] == measure)
+        of_measure(&self.report["latencies"], measure)
+    }
+
+    /// What a result tells of one transport of a mix.
+    pub(crate) fn over(&self, transport: &str) -> &Value {
+        let all = self.report["transports"].as_array().unwrap();
+        let found = all.iter().find(|over| over["transport"] == transport);
+        found.unwrap_or_else(|| panic!("{transport} isn't told"))
     }
 
     /// The samples of a measure in ascending order, each as exact as its histogram is.
     pub(crate) fn samples(&self, measure: &str) -> Vec<u64> {
-        let latency = self.latency(measure).unwrap_or_else(|| panic!("{measure} isn't told"));
-        let text = latency["histogram"].as_str().unwrap();
-        let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
-        let histogram: Histogram<u64> =
-            Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
-        let mut samples = Vec::new();
-        for bucket in histogram.iter_recorded() {
-            let count = usize::try_from(bucket.count_since_last_iteration()).unwrap();
-            samples.extend(std::iter::repeat_n(bucket.value_iterated_to(), count));
-        }
-        assert_eq!(samples.len() as u64, latency["count"].as_u64().unwrap());
-        samples
+        samples(self.latency(measure).unwrap_or_else(|| panic!("{measure} isn't told")))
+    }
+
+    /// The same of one transport of a mix.
+    pub(crate) fn samples_over(&self, transport: &str, measure: &str) -> Vec<u64> {
+        let latency = of_measure(&self.over(transport)["latencies"], measure);
+        samples(latency.unwrap_or_else(|| panic!("{measure} over {transport} isn't told")))
     }
 
     /// A percentile that is told, such as `p99.9`.
     pub(crate) fn percentile(&self, measure: &str, name: &str) -> Option<u64> {
         self.latency(measure).unwrap()["percentiles_ns"][name].as_u64()
     }
+}
+
+fn of_measure<'a>(latencies: &'a Value, measure: &str) -> Option<&'a Value> {
+    latencies.as_array().unwrap().iter().find(|latency| latency["measure"] == measure)
+}
+
+fn samples(latency: &Value) -> Vec<u64> {
+    let text = latency["histogram"].as_str().unwrap();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+    let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
+    let mut samples = Vec::new();
+    for bucket in histogram.iter_recorded() {
+        let count = usize::try_from(bucket.count_since_last_iteration()).unwrap();
+        samples.extend(std::iter::repeat_n(bucket.value_iterated_to(), count));
+    }
+    assert_eq!(samples.len() as u64, latency["count"].as_u64().unwrap());
+    samples
 }
 
 /// Holds told samples against the times at which things really happened: sorted, each lies at

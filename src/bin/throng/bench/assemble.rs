@@ -8,16 +8,17 @@
 
 use std::time::Duration;
 
+use super::by_measure::ByMeasure;
 use super::client_latencies::ClientLatency;
 use super::clock::Clock;
 use super::conductor::{Counting, Notes, Second};
 use super::crowd::Cast;
 use super::fairness::Fairness;
 use super::latency::{Latencies, Measure};
-use super::plan::Scenario;
+use super::plan::{Plan, Scenario};
 use super::report::{
-    Broadcast, Connections, Failure, Generator, INTERRUPTED, Interval, Latency, Phases, Report,
-    SCHEMA, ServerUse, ThreadUse, Traffic, Verdict,
+    Broadcast, Connections, Failure, Generator, INTERRUPTED, Interval, Latency, OverTransport,
+    Phases, Report, SCHEMA, ServerUse, ThreadUse, Traffic, Verdict,
 };
 use super::score::{Counts, ROUNDS_KEPT_APART, Round, Score};
 use super::shard::Outcome;
@@ -30,15 +31,7 @@ pub(crate) fn assemble(notes: Notes, outcomes: &[(usize, Outcome)]) -> Report {
         score.merge(&outcome.score);
     }
     let broadcasts = measure_broadcasts(&notes, &mut score);
-    let latencies = Measure::ALL
-        .into_iter()
-        .filter_map(|measure| Some((measure, score.latencies.get(measure)?)))
-        .filter(|(_, latencies)| !latencies.is_empty())
-        .map(|(measure, latencies)| {
-            let definition = notes.plan.definition(measure);
-            Latency { definition, ..Latency::new(measure, latencies) }
-        })
-        .collect();
+    let latencies = told(&notes.plan, &score.latencies);
     let measured = seconds_between(notes.measure_ns, notes.end_ns);
     let connects = notes.plan.scenario == Scenario::Connect;
     let clients: Vec<ClientLatency> =
@@ -63,6 +56,7 @@ pub(crate) fn assemble(notes: Notes, outcomes: &[(usize, Outcome)]) -> Report {
         connections: connections(&notes, &score),
         traffic: traffic(&score.counts, measured),
         latencies,
+        transports: transports(&notes.plan, &score),
         fairness: Fairness::new(notes.plan.scenario.first_measure(), &clients),
         broadcasts,
         intervals: intervals(&notes),
@@ -73,6 +67,27 @@ pub(crate) fn assemble(notes: Notes, outcomes: &[(usize, Outcome)]) -> Report {
         intrinsic: None,
         plan: notes.plan,
     }
+}
+
+/// All that was measured.
+fn told(plan: &Plan, latencies: &ByMeasure) -> Vec<Latency> {
+    let of = |(measure, latencies): (Measure, &Latencies)| {
+        let definition = plan.definition(measure);
+        Latency { definition, ..Latency::new(measure, latencies) }
+    };
+    latencies.iter().filter(|(_, latencies)| !latencies.is_empty()).map(of).collect()
+}
+
+/// Each transport of a mix; nothing where all speak alike.
+fn transports(plan: &Plan, score: &Score) -> Vec<OverTransport> {
+    let spread = plan.transport.spread();
+    let spoken = plan.transport.parts().into_iter().filter(|_| spread.is_mixed());
+    let over = |(transport, _)| OverTransport {
+        transport,
+        clients: u64::from(spread.count(transport, plan.clients)),
+        latencies: score.apart.get(&transport).map(|of| told(plan, of)).unwrap_or_default(),
+    };
+    spoken.map(over).collect()
 }
 
 /// The command, but for what opens other hosts to whoever reads it.

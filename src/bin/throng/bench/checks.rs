@@ -8,9 +8,10 @@
 use std::fmt;
 
 use super::options;
-use super::plan::{Pacing, Plan, Protocol, Scenario, Transport};
+use super::plan::{Pacing, Plan, Protocol, Scenario};
 use super::source::{self, SourceError};
 use super::target::{self, TargetError};
+use super::transports::{Transport, Transports};
 
 impl Plan {
     /// Whether the run can be made, by what the plan says itself.
@@ -51,7 +52,7 @@ impl Plan {
             Scenario::Ack => "acknowledgements, but echoes",
             // What is asked would go to everybody, or what is broadcast to nobody else.
             Scenario::Mixed { .. } => "way to tell questions from broadcasts",
-            _ if self.transport != Transport::Websocket => "long-polling",
+            _ if self.transport != Transports::All(Transport::Websocket) => "long-polling",
             _ if self.binary => "attachments for --binary",
             _ if self.namespace != "/" => "namespaces",
             _ if self.event != self.scenario.default_event() => "events to name",
@@ -73,6 +74,13 @@ impl Plan {
         ];
         if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(PlanError::Zero { option });
+        }
+        // Whose latencies are to be told must be there.
+        let spread = self.transport.spread();
+        let spoken = self.transport.parts().into_iter().map(|(transport, _)| transport);
+        let mut absent = spoken.filter(|transport| spread.count(*transport, self.clients) == 0);
+        if let Some(transport) = absent.next() {
+            return Err(PlanError::NobodyOver { transport, clients: self.clients });
         }
         check_rate("--connect-rate", self.connect_rate)?;
         check_rate("--rate", self.rate)?;
@@ -199,6 +207,8 @@ pub(crate) enum PlanError {
     Payload { asked: usize },
     /// More publishers, rooms, askers or threads than clients.
     MoreThanClients { option: &'static str, count: u32, clients: u32 },
+    /// A mix with a part so small that it has no client.
+    NobodyOver { transport: Transport, clients: u32 },
     /// More publishers, rooms or askers than sequences can be told apart.
     Streams { option: &'static str, count: u32 },
     /// Nobody is left to broadcast.
@@ -244,6 +254,11 @@ impl fmt::Display for PlanError {
             Self::MoreThanClients { option, count, clients } => write!(
                 f,
                 "{option} {count} is more than the {clients} clients: lower it, or raise --clients"
+            ),
+            Self::NobodyOver { transport, clients } => write!(
+                f,
+                "of {clients} clients none speaks over {}: raise its part, or --clients",
+                transport.name()
             ),
             Self::Streams { option, count } => {
                 write!(f, "{option} {count} is too much: at most {STREAMS_MAX} are told apart")

@@ -7,18 +7,28 @@
 
 use std::fmt;
 
-use super::plan::{Plan, Scenario, Transport};
+use super::plan::{Plan, Scenario};
+use super::transports::{Spread, Transport};
 
 /// Most clients of one process with so many descriptors; as many as there are numbers for where
 /// the limit is `None`.
 pub(crate) fn clients_max(limit: Option<u64>, plan: &Plan) -> u32 {
     let Some(limit) = limit else { return u32::MAX };
-    let Need { on_the_way, at_once, there } = Need::of(plan);
-    let limit = limit.saturating_sub(RESERVED);
-    let extra = at_once.saturating_mul(on_the_way - there);
-    let few = limit / on_the_way;
-    let clients = if few < at_once { few } else { limit.saturating_sub(extra) / there };
-    u32::try_from(clients).unwrap_or(u32::MAX)
+    let (need, limit) = (Need::of(plan), limit.saturating_sub(RESERVED));
+    if need.descriptors(u32::MAX) <= limit {
+        return u32::MAX;
+    }
+    // More clients never need less: between those that fit and those that don't lies the answer.
+    let (mut fits, mut exceeds) = (0, u32::MAX);
+    while exceeds - fits > 1 {
+        let clients = u32::midpoint(fits, exceeds);
+        if need.descriptors(clients) <= limit {
+            fits = clients;
+        } else {
+            exceeds = clients;
+        }
+    }
+    fits
 }
 
 /// Whether each process of a run has descriptors for its clients.
@@ -31,7 +41,7 @@ pub(crate) fn check(plan: &Plan, limit: Option<u64>) -> Result<(), DescriptorsEr
     if clients <= clients_max {
         return Ok(());
     }
-    let needed = Need::of(plan).descriptors(u64::from(clients)).saturating_add(RESERVED);
+    let needed = Need::of(plan).descriptors(clients).saturating_add(RESERVED);
     // With a limit that no client fits into, no number of processes helps.
     let workers = plan.clients.div_ceil(clients_max.max(1));
     let workers = (clients_max > 0).then_some(workers);
@@ -67,13 +77,12 @@ impl fmt::Display for DescriptorsError {
 
 impl std::error::Error for DescriptorsError {}
 
-/// Descriptors of clients that are on their way in, and of those that are there.
-#[derive(Clone, Copy, Debug)]
+/// What decides how many descriptors clients need.
+#[derive(Debug)]
 struct Need {
-    on_the_way: u64,
+    spread: Spread,
     /// Most clients on their way at a time.
     at_once: u64,
-    there: u64,
 }
 
 impl Need {
@@ -84,18 +93,16 @@ impl Need {
             _ if plan.processes => u64::from(plan.at_once),
             _ => u64::from(plan.at_once) * u64::from(plan.shards),
         };
-        match plan.transport {
-            Transport::Websocket => Self { on_the_way: 1, at_once, there: 1 },
-            // One connection polls, and one posts beside it.
-            Transport::Polling => Self { on_the_way: 2, at_once, there: 2 },
-            // A third one probes, and is what remains.
-            Transport::Upgrade => Self { on_the_way: 3, at_once, there: 1 },
-        }
+        Self { spread: plan.transport.spread(), at_once }
     }
 
-    fn descriptors(self, clients: u64) -> u64 {
-        let extra = self.at_once.min(clients) * (self.on_the_way - self.there);
-        (clients * self.there).saturating_add(extra)
+    fn descriptors(&self, clients: u32) -> u64 {
+        let over = |transport| u64::from(self.spread.count(transport, clients));
+        let upgrading = over(Transport::Upgrade);
+        // Over long-polling, one connection polls, and one posts beside it. To upgrade, a third one
+        // probes, and is what remains.
+        let there = over(Transport::Websocket) + 2 * over(Transport::Polling) + upgrading;
+        there + 2 * upgrading.min(self.at_once)
     }
 }
 
@@ -133,6 +140,15 @@ mod tests {
         assert_eq!((error.needed, error.workers), (20_001, Some(2)));
         let error = plan("storm --clients 6634 --transport upgrade").expect_err("too many");
         assert_eq!((error.needed, error.workers), (20_002, Some(2)));
+    }
+
+    #[test]
+    fn a_mix_needs_what_its_parts_need() {
+        let most = |line: &str| clients_max(Some(20_100), &plan(line));
+        // Of ten, eight need one, one needs two and one needs one and two more on its way.
+        assert_eq!(most("idle --transport websocket=8,polling=1,upgrade=1 --at-once 10"), 18_163);
+        // One after the other, of one and of two.
+        assert_eq!(most("idle --transport websocket=1,polling=1"), 13_333);
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod shard;
 mod shards;
 pub(crate) mod source;
 pub(crate) mod target;
+pub(crate) mod transports;
 pub(crate) mod verdict;
 pub(crate) mod watch;
 mod watcher;

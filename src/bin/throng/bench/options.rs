@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::transports::Transports;
+
 /// What `throng bench` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
@@ -73,9 +75,11 @@ pub(crate) struct Target {
     /// Namespace to join.
     #[arg(long, default_value = "/")]
     pub(crate) namespace: String,
-    /// How clients speak.
-    #[arg(long, value_enum, default_value_t = Transport::Websocket)]
-    pub(crate) transport: Transport,
+    /// How clients speak: websocket, polling (and nothing else) or upgrade (polling, then
+    /// WebSocket, as browsers do); or a mix by parts, such as websocket=80,polling=10,upgrade=10,
+    /// which tells the latencies of each too.
+    #[arg(long, default_value = "websocket", value_name = "TRANSPORT")]
+    pub(crate) transport: Transports,
     /// What stands on the connection.
     #[arg(long, value_enum, default_value_t = Protocol::SocketIo)]
     pub(crate) protocol: Protocol,
@@ -338,16 +342,6 @@ pub(crate) struct Compare {
     /// p50=10%,p99=10%,server-cpu=10%,throughput=5%, of which only what both results tell.
     #[arg(long, value_name = "THRESHOLDS")]
     pub(crate) threshold: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Transport {
-    /// WebSocket from the beginning.
-    Websocket,
-    /// Long-polling only.
-    Polling,
-    /// Long-polling, then the upgrade to WebSocket, as browsers do.
-    Upgrade,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -11,6 +11,7 @@ use super::checks::{PlanError, check_traffic};
 use super::latency::Measure;
 use super::options;
 use super::payload::MARK_BYTES;
+use super::transports::Transports;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub(crate) struct Plan {
     pub(crate) more_targets: Vec<String>,
     pub(crate) path: String,
     pub(crate) namespace: String,
-    pub(crate) transport: Transport,
+    pub(crate) transport: Transports,
     pub(crate) protocol: Protocol,
     pub(crate) clients: u32,
     /// `None` is as fast as the server takes them: a ceiling, found by a closed loop.
@@ -110,7 +111,7 @@ impl Plan {
             more_targets: target.more.clone(),
             path: target.path.clone().unwrap_or_else(|| protocol.default_path().to_owned()),
             namespace: target.namespace.clone(),
-            transport: target.transport.into(),
+            transport: target.transport,
             protocol,
             clients: clients.clients,
             connect_rate: clients.connect_rate,
@@ -369,17 +370,6 @@ pub(crate) enum RoomSizes {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Transport {
-    /// WebSocket from the beginning.
-    Websocket,
-    /// Long-polling only.
-    Polling,
-    /// Long-polling, then the upgrade: a client is connected when it is in and upgraded.
-    Upgrade,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub(crate) enum Protocol {
     /// Engine.IO 4 and what stands on it.
     SocketIo,
@@ -393,16 +383,6 @@ impl Protocol {
         match self {
             Self::SocketIo | Self::SocketIoV2 => "/socket.io/",
             Self::Websocket => "/",
-        }
-    }
-}
-
-impl From<options::Transport> for Transport {
-    fn from(transport: options::Transport) -> Self {
-        match transport {
-            options::Transport::Websocket => Self::Websocket,
-            options::Transport::Polling => Self::Polling,
-            options::Transport::Upgrade => Self::Upgrade,
         }
     }
 }
@@ -578,6 +558,18 @@ pub(crate) mod tests {
         assert!(refused("mixed --protocol websocket").contains("tell questions from"));
         assert!(refused("idle --protocol websocket --namespace /a").contains("namespaces"));
         assert!(refused("echo --protocol websocket --event a").contains("events to name"));
+    }
+
+    #[test]
+    fn each_transport_of_a_mix_has_clients() {
+        let mixed = plan("echo --clients 10 --transport websocket=8,polling=1,upgrade=1");
+        assert_eq!(mixed.transport.parts().len(), 3);
+        let told = refused("echo --clients 10 --transport websocket=99,polling=1");
+        assert_eq!(told, "of 10 clients none speaks over polling: raise its part, or --clients");
+        assert!(mixed.at(options::Varied::Clients, 3.0).is_err());
+        let told = refused("echo --protocol websocket --transport websocket=1,polling=1");
+        assert!(told.contains("no long-polling"), "{told}");
+        assert!(planned("echo --protocol websocket --transport websocket=1").is_ok());
     }
 
     #[test]

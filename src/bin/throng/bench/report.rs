@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::fairness::Fairness;
 use super::latency::{Latencies, Measure, Percentiles};
 use super::plan::{Plan, Scenario};
+use super::transports::Transport;
 use crate::doctor::{Fingerprint, Intrinsic};
 
 /// One run.
@@ -33,6 +34,9 @@ pub(crate) struct Report {
     pub(crate) traffic: Traffic,
     /// Only measures that have samples.
     pub(crate) latencies: Vec<Latency>,
+    /// Of a mix, what clients of each transport had; empty where all speak alike.
+    #[serde(default)]
+    pub(crate) transports: Vec<OverTransport>,
     /// Of the first measure where that is a delivery or a round trip, over clients.
     #[serde(default)]
     pub(crate) fairness: Option<Fairness>,
@@ -198,6 +202,21 @@ impl Latency {
             percentiles_ns: latencies.percentiles(),
             histogram: latencies.encode(),
         }
+    }
+}
+
+/// The clients of one transport.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OverTransport {
+    pub(crate) transport: Transport,
+    pub(crate) clients: u64,
+    /// Deliveries, round trips, connects and reconnects, as far as there are any.
+    pub(crate) latencies: Vec<Latency>,
+}
+
+impl OverTransport {
+    pub(crate) fn latency(&self, measure: Measure) -> Option<&Latency> {
+        self.latencies.iter().find(|latency| latency.measure == measure)
     }
 }
 

@@ -10,12 +10,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::by_measure::ByMeasure;
 use super::latency::{Latencies, Measure};
+use super::transports::Transport;
 
 /// Counts, latencies and rounds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Score {
     pub(crate) counts: Counts,
     pub(crate) latencies: ByMeasure,
+    /// Of a mix, what clients of each transport had; nothing where all speak alike.
+    #[serde(default)]
+    pub(crate) apart: BTreeMap<Transport, ByMeasure>,
     /// By stream and sequence number, the first of each stream.
     pub(crate) rounds: Vec<Vec<Round>>,
     /// Those behind them that are not complete yet.
@@ -99,6 +103,16 @@ impl Score {
         self.latencies.record(measure, nanoseconds);
     }
 
+    /// The same of one transport of a mix.
+    pub(crate) fn record_apart(
+        &mut self,
+        transport: Transport,
+        measure: Measure,
+        nanoseconds: u64,
+    ) {
+        self.apart.entry(transport).or_default().record(measure, nanoseconds);
+    }
+
     /// Takes down one receipt of a broadcast; answers how many it has had.
     pub(crate) fn note_round(
         &mut self,
@@ -155,6 +169,9 @@ impl Score {
         self.counts.merge(&other.counts);
         self.has_untold_rounds |= other.has_untold_rounds;
         self.latencies.merge(&other.latencies);
+        for (transport, theirs) in &other.apart {
+            self.apart.entry(*transport).or_default().merge(theirs);
+        }
         if self.rounds.len() < other.rounds.len() {
             self.rounds.resize_with(other.rounds.len(), Vec::new);
         }

@@ -437,6 +437,7 @@ pub(crate) mod tests {
             },
             traffic: Traffic { expected: 500_000, received: 500_000, ..Traffic::default() },
             latencies,
+            transports: Vec::new(),
             fairness: None,
             broadcasts: Vec::new(),
             intervals: Vec::new(),

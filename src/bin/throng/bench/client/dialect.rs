@@ -8,12 +8,11 @@
 
 use super::frame::push_frame;
 use super::{BINARY, Ending};
-use crate::bench::plan::{Plan, Protocol, Transport};
+use crate::bench::plan::{Plan, Protocol};
 
 #[derive(Debug)]
 pub(crate) struct Dialect {
     pub(crate) protocol: Protocol,
-    pub(crate) transport: Transport,
     /// Host and port, as the `Host` header has it.
     pub(crate) host: String,
     /// Path and the beginning of the query, as in `/socket.io/?EIO=4`.
@@ -33,8 +32,8 @@ impl Dialect {
             "/" => String::new(),
             namespace => format!("{namespace},"),
         };
-        let Plan { protocol, transport, .. } = *plan;
-        Self { protocol, transport, host: host.to_owned(), target, namespace }
+        let protocol = plan.protocol;
+        Self { protocol, host: host.to_owned(), target, namespace }
     }
 
     /// Whether the older Engine.IO is spoken, in which clients ping.

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use super::plan::Transport;
+use super::transports::Transport;
 use polling::Polling;
 use websocket::Websocket;
 
@@ -33,6 +33,8 @@ pub(crate) use frame::MESSAGE_BYTES_MAX;
 /// One client.
 #[derive(Debug)]
 pub(crate) struct Client {
+    /// What it connects over, each time.
+    transport: Transport,
     machine: Machine,
 }
 
@@ -115,23 +117,24 @@ pub(crate) enum Ending {
 
 impl Client {
     /// A client that isn't connected; the mask is for all its frames.
-    pub(crate) fn new(mask: [u8; 4]) -> Self {
-        Self { machine: Machine::Websocket(Websocket::new(mask)) }
+    pub(crate) fn new(transport: Transport, mask: [u8; 4]) -> Self {
+        Self { transport, machine: Machine::Websocket(Websocket::new(mask)) }
     }
 
     /// Begins to connect.
-    pub(crate) fn connect(&mut self, dialect: &Dialect, outputs: &mut Vec<Output>) {
+    pub(crate) fn connect(&mut self, outputs: &mut Vec<Output>) {
         let mask = match &self.machine {
             Machine::Websocket(websocket) => websocket.mask(),
             Machine::Polling(polling) => polling.mask(),
         };
-        match dialect.transport {
+        match self.transport {
             Transport::Websocket => {
                 self.machine = Machine::Websocket(Websocket::new(mask));
                 outputs.push(Output::Open(Lane::Main));
             }
             Transport::Polling | Transport::Upgrade => {
-                let mut polling = Box::new(Polling::new(mask));
+                let upgrades = self.transport == Transport::Upgrade;
+                let mut polling = Box::new(Polling::new(mask, upgrades));
                 polling.connect(outputs);
                 self.machine = Machine::Polling(polling);
             }
@@ -265,20 +268,19 @@ pub(crate) mod tests {
         pub(crate) events: Vec<String>,
     }
 
-    pub(crate) fn dialect(transport: Transport, namespace: &str) -> Dialect {
-        dialect_of(Protocol::SocketIo, transport, namespace)
+    pub(crate) fn dialect(namespace: &str) -> Dialect {
+        dialect_of(Protocol::SocketIo, namespace)
     }
 
-    pub(crate) fn dialect_v2(transport: Transport, namespace: &str) -> Dialect {
-        dialect_of(Protocol::SocketIoV2, transport, namespace)
+    pub(crate) fn dialect_v2(namespace: &str) -> Dialect {
+        dialect_of(Protocol::SocketIoV2, namespace)
     }
 
-    fn dialect_of(protocol: Protocol, transport: Transport, namespace: &str) -> Dialect {
+    fn dialect_of(protocol: Protocol, namespace: &str) -> Dialect {
         let eio = if protocol == Protocol::SocketIoV2 { 3 } else { 4 };
         let namespace = if namespace == "/" { String::new() } else { format!("{namespace},") };
         Dialect {
             protocol,
-            transport,
             host: "localhost:3000".to_owned(),
             target: format!("/socket.io/?EIO={eio}"),
             namespace,
@@ -311,8 +313,9 @@ pub(crate) mod tests {
     }
 
     impl Trial {
-        pub(crate) fn new(dialect: Dialect) -> Self {
-            Self { client: Client::new([1, 2, 3, 4]), dialect, events: Vec::new() }
+        pub(crate) fn new(transport: Transport, dialect: Dialect) -> Self {
+            let client = Client::new(transport, [1, 2, 3, 4]);
+            Self { client, dialect, events: Vec::new() }
         }
 
         /// Connects a polling client with the id `x`; its POST connection has served already.
@@ -329,7 +332,7 @@ pub(crate) mod tests {
 
         pub(crate) fn connect(&mut self, expected: &[&str]) {
             let mut outputs = Vec::new();
-            self.client.connect(&self.dialect, &mut outputs);
+            self.client.connect(&mut outputs);
             assert_eq!(shown(&outputs), expected);
         }
 
@@ -468,7 +471,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_client_that_comes_back_begins_anew() {
-        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        let mut trial = Trial::new(Transport::Polling, dialect("/"));
         trial.join();
         trial.send("2[]", None, &[&post("&sid=x", "42[]")]);
         trial.send("2[]", None, &[]);

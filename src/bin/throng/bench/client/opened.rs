@@ -43,16 +43,15 @@ impl<'a> Opened<'a> {
 mod tests {
     use super::*;
     use crate::bench::client::tests::{dialect, dialect_v2};
-    use crate::bench::plan::Transport;
 
     #[test]
     fn patience_is_the_interval_and_the_timeout() {
         let json = br#"{"sid":"x","pingInterval":25000,"pingTimeout":20000}"#;
         let opened = Opened::read(json).unwrap();
         let patience = Duration::from_secs(45);
-        let heartbeat = opened.heartbeat(&dialect(Transport::Websocket, "/"));
+        let heartbeat = opened.heartbeat(&dialect("/"));
         assert_eq!(heartbeat, Heartbeat { patience, ping_after: None });
-        let heartbeat = opened.heartbeat(&dialect_v2(Transport::Websocket, "/"));
+        let heartbeat = opened.heartbeat(&dialect_v2("/"));
         let ping_after = Some(Duration::from_secs(25));
         assert_eq!(heartbeat, Heartbeat { patience, ping_after });
     }
@@ -61,8 +60,8 @@ mod tests {
     fn a_server_that_names_no_times_has_no_heartbeat() {
         let opened = Opened::read(b"{\"sid\":\"x\"}").unwrap();
         let none = Heartbeat { patience: Duration::ZERO, ping_after: None };
-        assert_eq!(opened.heartbeat(&dialect(Transport::Websocket, "/")), none);
-        assert_eq!(opened.heartbeat(&dialect_v2(Transport::Websocket, "/")), none);
+        assert_eq!(opened.heartbeat(&dialect("/")), none);
+        assert_eq!(opened.heartbeat(&dialect_v2("/")), none);
         assert_eq!(Opened::read(b"[]").unwrap_err(), Ending::BadPacket);
     }
 }

@@ -17,7 +17,6 @@ use super::opened::Opened;
 use super::upgrade::Upgrade;
 use super::websocket::Websocket;
 use super::{Dialect, Ending, Event, Lane, Output};
-use crate::bench::plan::Transport;
 
 /// A session over long-polling, which may be on its way to a WebSocket.
 #[derive(Debug)]
@@ -27,6 +26,8 @@ pub(crate) struct Polling {
     post: Post,
     pub(super) upgrade: Upgrade,
     pub(super) mask: [u8; 4],
+    /// Whether it is to move to a WebSocket.
+    upgrades: bool,
     /// As in `&sid=..`; empty until the session is open.
     pub(super) sid: String,
     /// What the server takes in one POST.
@@ -77,11 +78,12 @@ enum Post {
 }
 
 impl Polling {
-    pub(crate) fn new(mask: [u8; 4]) -> Self {
+    pub(crate) fn new(mask: [u8; 4], upgrades: bool) -> Self {
         Self {
             stage: Stage::Opening,
             poll: Poll::Closed,
             post: Post::Closed,
+            upgrades,
             upgrade: Upgrade::Unasked,
             mask,
             sid: String::new(),
@@ -306,7 +308,7 @@ impl Polling {
         if let Some(connect) = dialect.connect() {
             self.push(b'4', connect.as_bytes());
         }
-        if dialect.transport == Transport::Upgrade {
+        if self.upgrades {
             self.begin_upgrade(&opened.upgrades, outputs);
         }
         Ok(())
@@ -427,19 +429,19 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC
 #[cfg(test)]
 mod tests {
     use crate::bench::client::tests::{Trial, dialect, get, ok, post};
-    use crate::bench::plan::Transport;
+    use crate::bench::transports::Transport;
 
     use super::*;
 
     fn joined() -> Trial {
-        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        let mut trial = Trial::new(Transport::Polling, dialect("/"));
         trial.join();
         trial
     }
 
     #[test]
     fn a_session_is_opened_joined_and_polled_byte_by_byte() {
-        let mut trial = Trial::new(dialect(Transport::Polling, "/chat"));
+        let mut trial = Trial::new(Transport::Polling, dialect("/chat"));
         trial.connect(&["open main"]);
         trial.open(Lane::Main, &[&get("")]);
         let opened = "0{\"sid\":\"a-b_1\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,\
@@ -487,7 +489,7 @@ mod tests {
 
     #[test]
     fn a_body_is_as_large_as_the_server_takes() {
-        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        let mut trial = Trial::new(Transport::Polling, dialect("/"));
         trial.connect(&["open main"]);
         trial.open(Lane::Main, &[&get("")]);
         let opened = "0{\"sid\":\"x\",\"upgrades\":[],\"maxPayload\":9}";
@@ -505,7 +507,7 @@ mod tests {
 
     #[test]
     fn a_body_of_exactly_that_size_is_one_post() {
-        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        let mut trial = Trial::new(Transport::Polling, dialect("/"));
         trial.connect(&["open main"]);
         trial.open(Lane::Main, &[&get("")]);
         let opened = "0{\"sid\":\"x\",\"upgrades\":[],\"maxPayload\":8}";
@@ -568,7 +570,7 @@ mod tests {
         let status = trial.failure(Lane::Post, "HTTP/1.1 413 Payload Too Large\r\n\r\n");
         assert_eq!(status, Ending::Status(413));
         let opening = |answer: &str| {
-            let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+            let mut trial = Trial::new(Transport::Polling, dialect("/"));
             trial.connect(&["open main"]);
             trial.open(Lane::Main, &[&get("")]);
             trial.failure(Lane::Main, answer)
@@ -581,7 +583,7 @@ mod tests {
 
     #[test]
     fn ids_are_escaped_as_in_a_url() {
-        let mut trial = Trial::new(dialect(Transport::Polling, "/"));
+        let mut trial = Trial::new(Transport::Polling, dialect("/"));
         trial.connect(&["open main"]);
         trial.open(Lane::Main, &[&get("")]);
         let opened = ok("0{\"sid\":\"a&b\\r\\n=/é\"}");

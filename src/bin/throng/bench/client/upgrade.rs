@@ -168,13 +168,13 @@ impl Polling {
 #[cfg(test)]
 mod tests {
     use crate::bench::client::tests::{Trial, dialect, get, ok, post};
-    use crate::bench::plan::Transport;
+    use crate::bench::transports::Transport;
 
     use super::*;
 
     /// A client that has asked for a probe, and for CONNECT to be answered.
     fn probing(offered: &str, outputs: &[&str]) -> Trial {
-        let mut trial = Trial::new(dialect(Transport::Upgrade, "/"));
+        let mut trial = Trial::new(Transport::Upgrade, dialect("/"));
         trial.connect(&["open main"]);
         trial.open(Lane::Main, &[&get("")]);
         let opened = ok(&format!("0{{\"sid\":\"x\",\"upgrades\":[{offered}]}}"));

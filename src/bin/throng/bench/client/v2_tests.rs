@@ -6,7 +6,7 @@
 
 use super::tests::{Trial, dialect_v2, get, ok, post};
 use super::{Ending, Lane};
-use crate::bench::plan::Transport;
+use crate::bench::transports::Transport;
 
 fn get_v2(sid: &str) -> String {
     get(sid).replace("EIO=4", "EIO=3")
@@ -27,7 +27,7 @@ fn text(payload: &str) -> Vec<u8> {
 
 /// A client whose WebSocket has opened a session.
 fn opened(namespace: &str, connect: &[&str]) -> Trial {
-    let mut trial = Trial::new(dialect_v2(Transport::Websocket, namespace));
+    let mut trial = Trial::new(Transport::Websocket, dialect_v2(namespace));
     trial.connect(&["open main"]);
     let request = "main GET /socket.io/?EIO=3&transport=websocket HTTP/1.1\\r\\n\
         Host: localhost:3000\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n\
@@ -40,7 +40,7 @@ fn opened(namespace: &str, connect: &[&str]) -> Trial {
 
 /// A client that polls, has a session, and is let into `/`.
 fn polling() -> Trial {
-    let mut trial = Trial::new(dialect_v2(Transport::Polling, "/"));
+    let mut trial = Trial::new(Transport::Polling, dialect_v2("/"));
     trial.connect(&["open main"]);
     trial.open(Lane::Main, &[&get_v2("")]);
     let opened = "0{\"sid\":\"x\",\"upgrades\":[],\"maxPayload\":40}";
@@ -182,7 +182,7 @@ fn broken_bodies_end_it() {
 
 #[test]
 fn an_upgrade_takes_what_waits_along() {
-    let mut trial = Trial::new(dialect_v2(Transport::Upgrade, "/"));
+    let mut trial = Trial::new(Transport::Upgrade, dialect_v2("/"));
     trial.connect(&["open main"]);
     trial.open(Lane::Main, &[&get_v2("")]);
     let opened = "0{\"sid\":\"x\",\"upgrades\":[\"websocket\"]}";

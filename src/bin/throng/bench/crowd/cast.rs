@@ -8,6 +8,7 @@
 use crate::bench::plan::{Plan, Recipients, Scenario};
 use crate::bench::rooms::Rooms;
 use crate::bench::shard::{Duty, Part};
+use crate::bench::transports::{Spread, Transport};
 
 /// The parts of all clients.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(crate) struct Cast {
     /// Clients of the one shard that broadcasts: streams are sent by them in turn.
     senders: u32,
     publisher_excluded: bool,
+    spread: Spread,
 }
 
 /// What is expected of a client.
@@ -49,7 +51,18 @@ impl Cast {
         };
         let (rooms, senders) = (Rooms::new(plan), plan.senders());
         let publisher_excluded = plan.recipients == Recipients::AllButSender;
-        Self { steady, clients, is_slow, publishers, rooms, senders, publisher_excluded }
+        let spread = plan.transport.spread();
+        Self { steady, clients, is_slow, publishers, rooms, senders, publisher_excluded, spread }
+    }
+
+    /// What a client speaks over.
+    pub(crate) fn transport(&self, client: u32) -> Transport {
+        self.spread.of(client)
+    }
+
+    /// The same where clients speak over several, and what each has is told apart.
+    pub(crate) fn apart(&self, client: u32) -> Option<Transport> {
+        self.spread.is_mixed().then(|| self.spread.of(client))
     }
 
     /// Who sends what is sent in a stream.

@@ -222,11 +222,12 @@ impl Crowd {
         let started_ns = self.clock.to_wall(member.started_ns);
         let is_first = member.attempt == 0;
         let latency_ns = stamp.received_ns().saturating_sub(intended_ns);
+        let apart = self.cast.apart(self.client_of(index));
         if is_first {
-            self.listening.record_first(Measure::Connect, latency_ns);
+            self.listening.record_first(Measure::Connect, latency_ns, apart);
         } else if self.listening.is_measured(intended_ns) {
             // Clients come and go in the warm-up too.
-            self.listening.record_first(Measure::Reconnect, latency_ns);
+            self.listening.record_first(Measure::Reconnect, latency_ns, apart);
             let own_ns = stamp.received_ns().saturating_sub(started_ns);
             self.listening.score.record(Measure::ReconnectOwn, own_ns);
         }

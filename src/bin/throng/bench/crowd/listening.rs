@@ -15,6 +15,7 @@ use crate::bench::ledger::{Ledger, Receipt};
 use crate::bench::payload::{self, Mark, Unmarked};
 use crate::bench::score::Score;
 use crate::bench::shard::Part;
+use crate::bench::transports::Transport;
 
 /// Everything that is taken down about what was received.
 #[derive(Debug)]
@@ -136,7 +137,7 @@ impl Listening {
             return Heard::Nothing;
         }
         if mark.stream == ANSWERS {
-            return self.hear_answer(client, &mark, stamp);
+            return self.hear_answer(cast, client, &mark, stamp);
         }
         self.hear_delivery(cast, client, &mark, stamp)
     }
@@ -183,7 +184,7 @@ impl Listening {
         if is_measured {
             let measures =
                 [Measure::Delivery, Measure::DeliveryUserSpace, Measure::DeliveryUncorrected];
-            self.record(client, mark, stamp, measures);
+            self.record(cast, client, mark, stamp, measures);
         }
         let round = (usize::from(mark.stream), mark.sequence);
         let members = self.members_of.get(usize::from(mark.stream)).copied().unwrap_or(0);
@@ -195,7 +196,7 @@ impl Listening {
         Heard::Delivery { stream, is_last }
     }
 
-    fn hear_answer(&mut self, client: u32, mark: &Mark, stamp: Stamp) -> Heard {
+    fn hear_answer(&mut self, cast: &Cast, client: u32, mark: &Mark, stamp: Stamp) -> Heard {
         let receipt = self.answers.receive(self.receiver(client), 0, mark.sequence);
         if !self.count(receipt, Temper::Steady, stamp) {
             return Heard::Nothing;
@@ -203,7 +204,7 @@ impl Listening {
         if self.is_measured(mark.intended_ns) {
             let measures =
                 [Measure::RoundTrip, Measure::RoundTripUserSpace, Measure::RoundTripUncorrected];
-            self.record(client, mark, stamp, measures);
+            self.record(cast, client, mark, stamp, measures);
         }
         Heard::Answer
     }
@@ -237,6 +238,7 @@ impl Listening {
 
     fn record(
         &mut self,
+        cast: &Cast,
         client: u32,
         mark: &Mark,
         stamp: Stamp,
@@ -244,7 +246,7 @@ impl Listening {
     ) {
         let received_ns = stamp.received_ns();
         let latency_ns = received_ns.saturating_sub(mark.intended_ns);
-        self.record_first(first, latency_ns);
+        self.record_first(first, latency_ns, cast.apart(client));
         if first == self.first_measure {
             self.clients.record(self.receiver(client), latency_ns);
         }
@@ -255,9 +257,18 @@ impl Listening {
         }
     }
 
-    /// Records what may be the measure that the run is looked at for.
-    pub(crate) fn record_first(&mut self, measure: Measure, latency_ns: u64) {
+    /// Records what may be the measure that the run is looked at for, of a mix of transports for
+    /// one of them apart too.
+    pub(crate) fn record_first(
+        &mut self,
+        measure: Measure,
+        latency_ns: u64,
+        apart: Option<Transport>,
+    ) {
         self.score.record(measure, latency_ns);
+        if let Some(transport) = apart {
+            self.score.record_apart(transport, measure, latency_ns);
+        }
         if measure == self.first_measure {
             self.second.record(latency_ns);
         }

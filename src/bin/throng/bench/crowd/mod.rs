@@ -157,7 +157,13 @@ impl Crowd {
         let links = Links::new(target.address, sources, Receiver::new(plan.kernel_stamps), count)?;
         let clients = part.first_client..part.first_client.saturating_add(part.clients);
         let mut masks = fastrand::Rng::with_seed(plan.seed ^ u64::from(part.first_client));
-        let members = clients.clone().map(|_| Member::new(masks.u32(1..).to_be_bytes())).collect();
+        let members = clients
+            .clone()
+            .map(|client| {
+                let mask = masks.u32(1..).to_be_bytes();
+                Member::new(Client::new(cast.transport(client), mask))
+            })
+            .collect();
         let timeout_ns = nanoseconds_of(plan.connect_timeout_seconds);
         Ok(Self {
             connects: Connects::new(None, plan.at_once, timeout_ns),
@@ -354,9 +360,9 @@ fn thread_cpu_ns() -> u64 {
 }
 
 impl Member {
-    fn new(mask: [u8; 4]) -> Self {
+    fn new(client: Client) -> Self {
         Self {
-            client: Client::new(mask),
+            client,
             stage: Stage::Away,
             lanes: [None; 3],
             intended_ns: 0,

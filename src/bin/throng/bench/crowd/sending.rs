@@ -12,8 +12,9 @@ use super::{
     nanoseconds_of,
 };
 use crate::bench::client::Ending;
-use crate::bench::plan::{Pacing, Scenario, Transport};
+use crate::bench::plan::{Pacing, Scenario};
 use crate::bench::shard::Event;
+use crate::bench::transports::Transport;
 
 impl Crowd {
     /// Does all that is due.
@@ -177,7 +178,7 @@ impl Crowd {
         member.intended_ns = if is_closed { now } else { intended_ns };
         member.started_ns = now;
         member.attempt = attempt.number;
-        member.client.connect(&self.dialect, &mut self.outputs);
+        member.client.connect(&mut self.outputs);
         self.perform(index);
     }
 
@@ -259,7 +260,7 @@ impl Crowd {
             let lane = member.client.event_lane();
             let is_asked = self.cast.temper(client) == Temper::Slow
                 && member.stage == Stage::Present
-                && self.part.plan.transport != Transport::Polling;
+                && self.cast.transport(client) != Transport::Polling;
             if let Some(key) = self.key_of(index, lane).filter(|_| is_asked)
                 && let Err(error) = self.links.write(key, &UNASKED_PONG)
             {

@@ -7,7 +7,8 @@
 
 use super::units;
 use crate::bench::latency::Measure;
-use crate::bench::plan::{Pacing, Plan, Protocol, RoomSizes, Scenario, Transport};
+use crate::bench::plan::{Pacing, Plan, Protocol, RoomSizes, Scenario};
+use crate::bench::transports::{Transport, Transports};
 
 /// What the clients are and do.
 pub(crate) fn work(plan: &Plan) -> String {
@@ -75,14 +76,37 @@ fn open(rate: Option<f64>, spread: &str) -> String {
 /// What the clients speak, and over what.
 pub(crate) fn transport(plan: &Plan) -> String {
     let transport = match plan.transport {
-        Transport::Websocket => "WebSocket",
-        Transport::Polling => "polling",
-        Transport::Upgrade => "polling, then WebSocket",
+        Transports::All(Transport::Upgrade) => "polling, then WebSocket".to_owned(),
+        Transports::All(transport) => over(transport).to_owned(),
+        mix @ Transports::Several { .. } => {
+            let parts = mix.parts().into_iter();
+            let parts: Vec<String> =
+                parts.map(|(transport, part)| format!("{} {part}", over(transport))).collect();
+            parts.join(" / ")
+        }
     };
     match plan.protocol {
-        Protocol::SocketIo => transport.to_owned(),
+        Protocol::SocketIo => transport,
         Protocol::SocketIoV2 => format!("{transport} (Socket.IO v2)"),
         Protocol::Websocket => format!("bare {transport}"),
+    }
+}
+
+/// One transport, as its part in a mix is called.
+fn over(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Websocket => "WebSocket",
+        Transport::Polling => "polling",
+        Transport::Upgrade => "upgrade",
+    }
+}
+
+/// Whose latencies these are, of several transports.
+pub(crate) fn spoken(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Websocket => "over WebSocket",
+        Transport::Polling => "over polling",
+        Transport::Upgrade => "after an upgrade",
     }
 }
 
@@ -140,6 +164,8 @@ mod tests {
             "polling, then WebSocket (Socket.IO v2)"
         );
         assert_eq!(over("--protocol websocket"), "bare WebSocket");
+        let mix = "--transport polling=1,websocket=8,upgrade=1";
+        assert_eq!(over(mix), "WebSocket 8 / polling 1 / upgrade 1");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::bars::{Bars, Row};
 use super::chart::{Chart, Series, Size, Stroke, standalone};
 use super::figure::{Figure, Point, latency};
 use super::rounds::{Group, groups};
-use super::units;
+use super::{describe, units};
 use crate::bench::latency::{Latencies, Measure};
 use crate::bench::report::{Interval, Phase, Report};
 
@@ -70,6 +70,7 @@ pub(crate) fn of_report(report: &Report) -> Vec<Drawing> {
         // Where broadcasts run beside the questions.
         add("delivery", percentiles(report, Measure::Delivery));
     }
+    add("transports", by_transport(report, main));
     add("time", over_time(report));
     add("completion", completion(report));
     add("connections", connections(report));
@@ -149,6 +150,24 @@ fn percentiles(report: &Report, main: Measure) -> Chart {
                 let found = latency(report, measure)?;
                 let points = curve(&Latencies::decode(&found.histogram)?);
                 Some(Series { name: measure.title().to_owned(), colour, stroke, points })
+            })
+            .collect(),
+    }
+}
+
+/// Of a mix, the same of each transport alone.
+fn by_transport(report: &Report, main: Measure) -> Chart {
+    let series = report.transports.iter().enumerate();
+    Chart {
+        title: format!("{} by transport", capital(main.title())),
+        description: "Latency at each percentile, of the clients of each transport.".to_owned(),
+        x: quantiles(),
+        y: times(Scale::Log),
+        series: series
+            .filter_map(|(colour, over)| {
+                let points = curve(&Latencies::decode(&over.latency(main)?.histogram)?);
+                let name = describe::spoken(over.transport).to_owned();
+                Some(Series { name, colour, stroke: Stroke::Solid, points })
             })
             .collect(),
     }
@@ -541,6 +560,7 @@ mod tests {
             ["percentiles", "time", "completion", "connections", "cpu", "memory", "lag"]
         );
         assert_eq!(names(&sample::sweep("a", 1.0))[0], "load");
+        assert_eq!(names(&sample::mix("a", 1.0))[1], "transports");
     }
 
     #[test]

@@ -28,8 +28,13 @@ pub(crate) fn hdr_log(report: &Report) -> String {
         .begin_log_with(&mut log, &mut serializer);
     if let Ok(mut writer) = writer {
         let duration = seconds(report.phases.measured_seconds);
-        for latency in &report.latencies {
-            let tag = tag(latency.measure);
+        let of_all = report.latencies.iter().map(|latency| (tag(latency.measure), latency));
+        let apart = report.transports.iter().flat_map(|over| {
+            let name = over.transport.name();
+            let tag = move |measure| format!("{}.{name}", tag(measure));
+            over.latencies.iter().map(move |latency| (tag(latency.measure), latency))
+        });
+        for (tag, latency) in of_all.chain(apart) {
             if let Some(latencies) = Latencies::decode(&latency.histogram) {
                 // Writing to memory doesn't fail.
                 let _ = writer.write_histogram(
@@ -110,6 +115,14 @@ mod tests {
             }
         }
         assert_eq!(read[0].0, "delivery");
+    }
+
+    #[test]
+    fn transports_of_a_mix_have_lines_of_their_own() {
+        let log = hdr_log(&sample::mix("throng", 1.0));
+        for tag in ["delivery", "delivery.websocket", "delivery.polling", "connect.polling"] {
+            assert!(log.contains(&format!("\nTag={tag},")), "{tag}");
+        }
     }
 
     #[test]

@@ -25,7 +25,12 @@ pub(crate) fn key_values(report: &Report) -> String {
             ("broadcasts" | "intervals", _) => {}
             ("latencies", Value::Array(latencies)) => {
                 for latency in latencies {
-                    flatten_latency(latency, &mut text);
+                    flatten_latency("", latency, &mut text);
+                }
+            }
+            ("transports", Value::Array(transports)) => {
+                for over in transports {
+                    flatten_transport(over, &mut text);
                 }
             }
             _ => flatten(name, "", field, &mut text),
@@ -35,12 +40,29 @@ pub(crate) fn key_values(report: &Report) -> String {
 }
 
 /// A measure is found by its name, and not by its place.
-fn flatten_latency(latency: &Value, text: &mut String) {
+fn flatten_latency(prefix: &str, latency: &Value, text: &mut String) {
     let Value::Object(fields) = latency else { return };
     let measure = fields.get("measure").and_then(Value::as_str).unwrap_or_default();
     for (name, field) in fields {
         if !matches!(name.as_str(), "measure" | "definition" | "histogram") {
-            flatten(&format!("latency.{measure}.{name}"), "", field, text);
+            flatten(&format!("{prefix}latency.{measure}.{name}"), "", field, text);
+        }
+    }
+}
+
+/// A transport is found by its name too.
+fn flatten_transport(over: &Value, text: &mut String) {
+    let Value::Object(fields) = over else { return };
+    let transport = fields.get("transport").and_then(Value::as_str).unwrap_or_default();
+    for (name, field) in fields {
+        match (name.as_str(), field) {
+            ("transport", _) => {}
+            ("latencies", Value::Array(latencies)) => {
+                for latency in latencies {
+                    flatten_latency(&format!("transport.{transport}."), latency, text);
+                }
+            }
+            _ => flatten(&format!("transport.{transport}.{name}"), "", field, text),
         }
     }
 }
@@ -105,6 +127,21 @@ mod tests {
         }
         let p99_9 = report.latencies[0].percentiles_ns.p99_9.unwrap();
         assert!(text.contains(&format!("\nlatency.delivery.p99.9_ns={p99_9}\n")));
+    }
+
+    #[test]
+    fn a_transport_of_a_mix_is_found_by_its_name() {
+        let report = sample::mix("throng", 1.0);
+        let text = key_values(&report);
+        let p99 = report.transports[1].latencies[0].percentiles_ns.p99.unwrap();
+        for line in [
+            "plan.transport.mix.websocket=80".to_owned(),
+            "transport.polling.clients=2000".to_owned(),
+            format!("transport.polling.latency.delivery.p99_ns={p99}"),
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("HISTF"));
     }
 
     #[test]

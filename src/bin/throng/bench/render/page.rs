@@ -15,7 +15,7 @@ use super::markdown::Cell;
 use super::rounds::{Group, groups};
 use super::{command, describe, machine, markdown, table, units};
 use crate::bench::fairness::{Fairness, OverClients};
-use crate::bench::report::{Report, Search};
+use crate::bench::report::{Latency, OverTransport, Report, Search};
 use crate::doctor::Intrinsic;
 
 /// The page; several results are set side by side, `baseline` or the first label as their measure.
@@ -185,16 +185,22 @@ fn latencies(body: &mut String, report: &Report) {
     let mut head = vec!["latency".to_owned()];
     head.extend(Point::ALL.iter().map(|point| point.name().to_owned()));
     head.push("samples".to_owned());
-    let rows: Vec<Vec<String>> = report
-        .latencies
-        .iter()
-        .map(|latency| {
-            let mut row = vec![describe::title(&report.plan, latency.measure)];
-            row.extend(Point::ALL.iter().map(|point| units::time_or_dash(point.of(latency))));
-            row.push(units::count(latency.count));
-            row
-        })
-        .collect();
+    let row = |name: String, latency: &Latency| {
+        let mut row = vec![name];
+        row.extend(Point::ALL.iter().map(|point| units::time_or_dash(point.of(latency))));
+        row.push(units::count(latency.count));
+        row
+    };
+    let mut rows = Vec::new();
+    for latency in &report.latencies {
+        let title = describe::title(&report.plan, latency.measure);
+        let of = |over: &OverTransport| {
+            let name = format!("{title}, {}", describe::spoken(over.transport));
+            Some(row(name, over.latency(latency.measure)?))
+        };
+        rows.push(row(title.clone(), latency));
+        rows.extend(report.transports.iter().filter_map(of));
+    }
     rows_table(body, "Latencies", &head, &rows);
     let definitions: Vec<String> = report
         .latencies

@@ -6,11 +6,12 @@
 
 use crate::bench::fairness::{Fairness, OverClients};
 use crate::bench::latency::{Latencies, Measure, Percentiles};
-use crate::bench::plan::{Pacing, Plan, Protocol, Recipients, Scenario, Transport};
+use crate::bench::plan::{Pacing, Plan, Protocol, Recipients, Scenario};
 use crate::bench::report::{
-    Broadcast, Connections, Failure, Generator, Interval, Latency, Phase, Phases, Report, SCHEMA,
-    Search, ServerUse, Step, ThreadUse, Traffic, Verdict,
+    Broadcast, Connections, Failure, Generator, Interval, Latency, OverTransport, Phase, Phases,
+    Report, SCHEMA, Search, ServerUse, Step, ThreadUse, Traffic, Verdict,
 };
+use crate::bench::transports::{Mix, Transport, Transports};
 use crate::doctor::{Fingerprint, Intrinsic, Waits};
 
 use super::units::{real, whole};
@@ -107,6 +108,24 @@ pub(crate) fn sweep(label: &str, factor: f64) -> Report {
     report
 }
 
+/// The broadcasts of [`broadcast`], to clients over several transports.
+pub(crate) fn mix(label: &str, factor: f64) -> Report {
+    let mut report = broadcast(label, factor);
+    let mix = Mix { websocket: 80, polling: 20, upgrade: 0 };
+    report.plan.transport = Transports::Several { mix };
+    let over = |transport, clients, slower: f64| OverTransport {
+        transport,
+        clients,
+        latencies: vec![
+            curve(Measure::Delivery, clients * 10, 0.9e6 * factor, 52.0e6 * factor * slower),
+            curve(Measure::Connect, clients, 0.35e6 * factor, 3.0e6 * factor * slower),
+        ],
+    };
+    report.transports =
+        vec![over(Transport::Websocket, 8_000, 1.0), over(Transport::Polling, 2_000, 3.0)];
+    report
+}
+
 /// A run that lost deliveries and connections, by a generator that was too slow.
 pub(crate) fn invalid(label: &str) -> Report {
     let mut report = broadcast(label, 1.6);
@@ -154,6 +173,7 @@ fn blank(label: &str, scenario: Scenario) -> Report {
         },
         traffic: Traffic::default(),
         latencies: Vec::new(),
+        transports: Vec::new(),
         fairness: None,
         broadcasts: Vec::new(),
         intervals: Vec::new(),
@@ -221,7 +241,7 @@ fn plan(scenario: Scenario) -> Plan {
         more_targets: Vec::new(),
         path: "/socket.io/".to_owned(),
         namespace: "/".to_owned(),
-        transport: Transport::Websocket,
+        transport: Transports::All(Transport::Websocket),
         protocol: Protocol::SocketIo,
         clients: 10_000,
         connect_rate: None,

@@ -129,6 +129,13 @@ fn latencies(text: &mut Text, report: &Report) {
     for latency in &shown {
         let value = |point: Point| units::time_or_dash(point.of(latency));
         text.line(&columns(&describe::title(&report.plan, latency.measure), value));
+        for over in &report.transports {
+            if let Some(latency) = over.latency(latency.measure) {
+                let value = |point: Point| units::time_or_dash(point.of(latency));
+                let name = format!("  {}", describe::spoken(over.transport));
+                text.line(&columns(&name, value));
+            }
+        }
     }
     text.blank();
     for latency in &shown {
@@ -443,6 +450,17 @@ mod tests {
             assert_eq!(table, expected, "\n{table}");
             assert!(table.lines().all(|line| line.chars().count() <= WIDTH), "{table}");
         }
+    }
+
+    #[test]
+    fn transports_of_a_mix_stand_below_their_sum() {
+        let table = table(&sample::mix("throng", 1.0));
+        let lines: Vec<&str> = table.lines().collect();
+        let at = lines.iter().position(|line| line.starts_with("delivery  ")).unwrap();
+        assert!(lines[at + 1].starts_with("  over WebSocket "), "{table}");
+        assert!(lines[at + 2].starts_with("  over polling "), "{table}");
+        assert!(lines[0].contains("over WebSocket 80 / polling 20,"), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= WIDTH), "{table}");
     }
 
     #[test]
