@@ -17,11 +17,12 @@ use super::fairness::Fairness;
 use super::latency::{Latencies, Measure};
 use super::plan::{Plan, Scenario};
 use super::report::{
-    Broadcast, Connections, Failure, Generator, INTERRUPTED, Interval, Latency, OverTransport,
-    Phases, Report, SCHEMA, ServerUse, ThreadUse, Traffic, Verdict,
+    Broadcast, Connections, ControlGroups, Failure, Generator, INTERRUPTED, Interval, Latency,
+    OverTransport, Phases, Report, SCHEMA, ServerUse, ThreadUse, Traffic, Verdict,
 };
 use super::score::{Counts, ROUNDS_KEPT_APART, Round, Score};
 use super::shard::Outcome;
+use super::watch::GroupSample;
 use crate::doctor::Fingerprint;
 
 /// One report of a whole run.
@@ -166,6 +167,13 @@ fn verdict(notes: &Notes, score: &Score) -> Verdict {
              each: its processor time is that much too high"
                 .to_owned(),
         );
+    }
+    if let Some(groups) = control_groups(notes).filter(|groups| groups.throttles > 0) {
+        verdict.warnings.push(format!(
+            "the server's control group had used up its processor time {} times and was held back \
+             for {:.1} s: the latencies are those of its limit",
+            groups.throttles, groups.throttled_seconds
+        ));
     }
     if let Some(drops) = &notes.drops {
         verdict.warnings.extend(drops.sentences());
@@ -353,6 +361,13 @@ fn server(notes: &Notes, counts: &Counts) -> ServerUse {
             notes.connected.socket_memory_bytes,
             notes.before.socket_memory_bytes,
         ),
+        kernel_slab_bytes: notes.slab_bytes.1,
+        kernel_slab_bytes_per_connection: notes
+            .slab_bytes
+            .1
+            .zip(notes.slab_bytes.0)
+            .and_then(|(later, earlier)| grown(later, earlier)),
+        control_groups: control_groups(notes),
         syscalls,
         syscalls_per_delivery: syscalls.and_then(|calls| each(calls, deliveries)),
         syscalls_per_connect: notes
@@ -363,6 +378,28 @@ fn server(notes: &Notes, counts: &Counts) -> ServerUse {
         voluntary_switches: used.voluntary_switches,
         involuntary_switches: used.involuntary_switches,
     }
+}
+
+fn control_groups(notes: &Notes) -> Option<ControlGroups> {
+    let (before, connected) = (notes.before.groups?, notes.connected.groups?);
+    let (from, to) = (notes.measured_from.groups?, notes.measured_to.groups?);
+    let clients = notes.connected_counts.connected;
+    let grown = |of: fn(&GroupSample) -> u64| {
+        let bytes = of(&connected).saturating_sub(of(&before));
+        (clients > 0).then(|| per(bytes, to_f64(clients)))
+    };
+    let (paths, has_generator) = notes.groups.clone();
+    Some(ControlGroups {
+        paths,
+        has_generator,
+        memory_connected_bytes: connected.memory_bytes,
+        memory_bytes_per_connection: grown(|group| group.memory_bytes),
+        slab_bytes_per_connection: grown(|group| group.slab_bytes),
+        socket_bytes_per_connection: grown(|group| group.socket_bytes),
+        cpu_seconds: to.cpu.saturating_sub(from.cpu).as_secs_f64(),
+        throttles: to.throttles.saturating_sub(from.throttles),
+        throttled_seconds: to.throttled.saturating_sub(from.throttled).as_secs_f64(),
+    })
 }
 
 fn seconds_between(from_ns: u64, to_ns: u64) -> f64 {

@@ -61,6 +61,8 @@ pub(crate) struct Notes {
     pub(crate) pids: Vec<u32>,
     /// Of each of these processes, its command line.
     pub(crate) commands: Vec<Vec<String>>,
+    /// Their control groups, where these can be read, and whether the generator is in one.
+    pub(crate) groups: (Vec<String>, bool),
     pub(crate) started_at: SystemTime,
     pub(crate) epoch_ns: u64,
     /// From the monotonic clock to the wall clock.
@@ -72,6 +74,8 @@ pub(crate) struct Notes {
     pub(crate) drained_ns: u64,
     pub(crate) before: Sample,
     pub(crate) connected: Sample,
+    /// The kernel's objects for sockets before the first connection, and when all were connected.
+    pub(crate) slab_bytes: (Option<u64>, Option<u64>),
     /// What was counted when all were connected.
     pub(crate) connected_counts: Counts,
     pub(crate) measured_from: Sample,
@@ -160,7 +164,7 @@ impl Conductor {
         // Whoever asks for the end once more doesn't want to wait for a report.
         register_conditional_shutdown(SIGINT, INTERRUPTED_STATUS, Arc::clone(&interrupted))?;
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
-        let mut notes = Notes::new(plan, pids, watcher.commands(), before);
+        let mut notes = Notes::new(plan, pids, &watcher, before);
         notes.counting = counting;
         let shards = Shards::start(parts(plan), token)?;
         let counts = vec![Counts::default(); shards.len()];
@@ -207,6 +211,7 @@ impl Conductor {
         })?;
         self.notes.connected_ns = monotonic_ns();
         self.notes.connected = self.sample()?;
+        self.notes.slab_bytes.1 = self.watcher.slab_bytes();
         self.notes.connected_counts = self.total();
         Ok(())
     }
@@ -231,6 +236,7 @@ impl Conductor {
         let settled_ns = monotonic_ns().saturating_add(SETTLE_NS);
         self.listen_until(settled_ns, |_| false)?;
         self.notes.connected = self.sample()?;
+        self.notes.slab_bytes.1 = self.watcher.slab_bytes();
         let begin_ns = monotonic_ns().saturating_add(LEAD_NS);
         let measure_ns = begin_ns.saturating_add(warmup_ns);
         let end_ns = measure_ns.saturating_add(duration_ns);
@@ -414,11 +420,12 @@ impl Conductor {
 }
 
 impl Notes {
-    fn new(plan: &Plan, pids: &[u32], commands: Vec<Vec<String>>, before: Sample) -> Self {
+    fn new(plan: &Plan, pids: &[u32], watcher: &Watcher, before: Sample) -> Self {
         Self {
             plan: plan.clone(),
             pids: pids.to_vec(),
-            commands,
+            commands: watcher.commands(),
+            groups: (watcher.groups.paths().to_vec(), watcher.groups.has_us()),
             started_at: SystemTime::now(),
             epoch_ns: 0,
             wall_offset_ns: wall_offset_ns(),
@@ -429,6 +436,7 @@ impl Notes {
             drained_ns: 0,
             before,
             connected: Sample::default(),
+            slab_bytes: (watcher.slab_bytes(), None),
             connected_counts: Counts::default(),
             measured_from: Sample::default(),
             measured_to: Sample::default(),

@@ -323,6 +323,15 @@ pub(crate) struct ServerUse {
     /// The kernel's socket memory at its most, both ends, all of the machine.
     pub(crate) kernel_socket_bytes_max: u64,
     pub(crate) kernel_socket_bytes_per_connection: Option<f64>,
+    /// The kernel's objects for sockets on the whole machine, both ends, when all were connected:
+    /// the sockets themselves, descriptors, what epoll keeps. `None` where they can't be read.
+    #[serde(default)]
+    pub(crate) kernel_slab_bytes: Option<u64>,
+    #[serde(default)]
+    pub(crate) kernel_slab_bytes_per_connection: Option<f64>,
+    /// Of the control groups of these processes; `None` where they can't be read.
+    #[serde(default)]
+    pub(crate) control_groups: Option<ControlGroups>,
     /// System calls of the warm-up, or with `--syscalls run` of the measured part; `None` where
     /// they are not counted.
     #[serde(default)]
@@ -338,6 +347,28 @@ pub(crate) struct ServerUse {
     pub(crate) syscalls_untold: Option<String>,
     pub(crate) voluntary_switches: u64,
     pub(crate) involuntary_switches: u64,
+}
+
+/// What the control groups of the server's processes used, in version 2.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ControlGroups {
+    /// Their paths below the mount.
+    pub(crate) paths: Vec<String>,
+    /// Whether the generator is in one of them, and all it uses is in the figures.
+    pub(crate) has_generator: bool,
+    /// All that was charged to them when all were connected.
+    pub(crate) memory_connected_bytes: u64,
+    /// Grown while the connections were opened.
+    pub(crate) memory_bytes_per_connection: Option<f64>,
+    /// The kernel's objects in it.
+    pub(crate) slab_bytes_per_connection: Option<f64>,
+    /// Data in sockets in it.
+    pub(crate) socket_bytes_per_connection: Option<f64>,
+    /// In the measured part.
+    pub(crate) cpu_seconds: f64,
+    /// Periods of the measured part in which they had used up what they may.
+    pub(crate) throttles: u64,
+    pub(crate) throttled_seconds: f64,
 }
 
 /// A search for the greatest load that keeps the limits, or a sweep over given ones.

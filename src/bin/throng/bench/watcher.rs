@@ -8,12 +8,16 @@ use std::io;
 use std::time::Duration;
 
 use super::clock::monotonic_ns;
-use super::watch::{ProcessSample, ProcessUse, ProcessWatch, Syscalls, socket_memory_bytes};
+use super::watch::{
+    GroupSample, GroupWatch, ProcessSample, ProcessUse, ProcessWatch, Syscalls,
+    socket_memory_bytes, socket_slab_bytes,
+};
 
 /// The processes of a server; none where no `--pid` names them.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     watches: Vec<ProcessWatch>,
+    pub(crate) groups: GroupWatch,
     /// What counts their system calls, while they are to be counted.
     syscalls: Option<Syscalls>,
     pub(crate) resident_max: u64,
@@ -28,6 +32,8 @@ pub(crate) struct Sample {
     /// Since they are counted, while they are.
     syscalls: Option<u64>,
     pub(crate) socket_memory_bytes: u64,
+    /// Of the control groups, where they can be read.
+    pub(crate) groups: Option<GroupSample>,
 }
 
 impl Watcher {
@@ -39,7 +45,8 @@ impl Watcher {
         if counts_descriptors {
             watches.iter_mut().for_each(ProcessWatch::count_descriptors);
         }
-        Ok(Self { watches, syscalls: None, resident_max: 0, socket_memory_max: 0 })
+        let groups = GroupWatch::new(pids);
+        Ok(Self { watches, groups, syscalls: None, resident_max: 0, socket_memory_max: 0 })
     }
 
     /// Counts system calls from now on; says why not where that can't be.
@@ -54,6 +61,12 @@ impl Watcher {
         self.syscalls.take().and_then(|syscalls| syscalls.count())
     }
 
+    /// What the kernel's objects for sockets take, where there is a server to hold it against. It
+    /// looks through all of them: nothing for each second.
+    pub(crate) fn slab_bytes(&self) -> Option<u64> {
+        if self.watches.is_empty() { None } else { socket_slab_bytes() }
+    }
+
     /// The command line of each process.
     pub(crate) fn commands(&self) -> Vec<Vec<String>> {
         self.watches.iter().map(ProcessWatch::command).collect()
@@ -64,7 +77,9 @@ impl Watcher {
             self.watches.iter_mut().map(ProcessWatch::sample).collect::<Result<_, _>>()?;
         let socket_memory_bytes = socket_memory_bytes().unwrap_or(0);
         let syscalls = self.syscalls.as_ref().and_then(Syscalls::count);
-        let sample = Sample { at_ns: monotonic_ns(), processes, syscalls, socket_memory_bytes };
+        let groups = self.groups.sample();
+        let at_ns = monotonic_ns();
+        let sample = Sample { at_ns, processes, syscalls, socket_memory_bytes, groups };
         self.resident_max = self.resident_max.max(sample.resident_bytes());
         self.socket_memory_max = self.socket_memory_max.max(socket_memory_bytes);
         Ok(sample)

@@ -15,7 +15,7 @@ use super::markdown::Cell;
 use super::rounds::{Group, groups};
 use super::{command, describe, machine, markdown, table, units};
 use crate::bench::fairness::{Fairness, OverClients};
-use crate::bench::report::{Latency, OverTransport, Report, Search};
+use crate::bench::report::{ControlGroups, Latency, OverTransport, Report, Search};
 use crate::doctor::Intrinsic;
 
 /// The page; several results are set side by side, `baseline` or the first label as their measure.
@@ -345,9 +345,15 @@ fn server(report: &Report) -> Vec<(String, String)> {
         pair("RSS, all connected", bytes(of.resident_connected_bytes)),
         pair("RSS at most", bytes(of.resident_max_bytes)),
         pair("kernel sockets at most", bytes(of.kernel_socket_bytes_max)),
+        pair("kernel's objects for sockets", of.kernel_slab_bytes.map_or_else(absent, bytes)),
+        pair(
+            "the same per connection",
+            of.kernel_slab_bytes_per_connection.map_or_else(absent, units::bytes),
+        ),
         pair("voluntary switches", units::count(of.voluntary_switches)),
         pair("involuntary switches", units::count(of.involuntary_switches)),
     ];
+    rows.extend(control_groups(of.control_groups.as_ref()));
     let shown = of.commands.iter().filter(|words| !words.is_empty());
     rows.extend(shown.map(|words| pair("command", command::short(words, COMMAND_LETTERS_MAX))));
     rows.extend(of.syscalls_untold.iter().map(|why| pair("system calls not counted", why.clone())));
@@ -365,6 +371,25 @@ fn server(report: &Report) -> Vec<(String, String)> {
         }
     }
     rows
+}
+
+fn control_groups(groups: Option<&ControlGroups>) -> Vec<(String, String)> {
+    let Some(of) = groups else { return vec![pair("control group", absent())] };
+    let whose = if of.has_generator { "control group, the generator's too" } else { "control group" };
+    let each = |bytes: Option<f64>| bytes.map_or_else(absent, units::bytes);
+    vec![
+        pair(whose, of.paths.join(", ")),
+        pair("its memory, all connected", units::bytes(units::real(of.memory_connected_bytes))),
+        pair("its memory per connection", each(of.memory_bytes_per_connection)),
+        pair("kernel's objects in it", each(of.slab_bytes_per_connection)),
+        pair("data in sockets in it", each(of.socket_bytes_per_connection)),
+        pair("its CPU", units::seconds(of.cpu_seconds)),
+        pair("held back", units::seconds(of.throttled_seconds)),
+    ]
+}
+
+fn absent() -> String {
+    "not readable".to_owned()
 }
 
 fn counted(counts: &[(&str, u64)]) -> Vec<(String, String)> {

@@ -333,12 +333,30 @@ fn server(text: &mut Text, of: &ServerUse) {
         "kernel socket memory apart: {} at most{each} (both ends)",
         bytes(of.kernel_socket_bytes_max)
     ));
+    parts.extend(kernel_memory(of));
     for (pid, words) in of.pids.iter().zip(&of.commands).take(COMMANDS_MAX) {
         let head = format!("process {pid}: ");
         let room = WIDTH.saturating_sub(NAME).saturating_sub(head.len());
         parts.push(format!("{head}{}", command::short(words, room)));
     }
     text.row("server", &parts);
+}
+
+/// What the kernel keeps beside the process; where it doesn't tell, that it doesn't.
+fn kernel_memory(of: &ServerUse) -> Vec<String> {
+    let slab = match of.kernel_slab_bytes_per_connection {
+        Some(each) => format!("{} per connection (both ends)", units::bytes(each)),
+        None => "not readable".to_owned(),
+    };
+    let groups = of.control_groups.as_ref();
+    let group = groups.and_then(|groups| {
+        let each = units::bytes(groups.memory_bytes_per_connection?);
+        let kernels = units::bytes(groups.slab_bytes_per_connection?);
+        let whose = if groups.has_generator { ", the generator's too" } else { "" };
+        Some(format!("{each} per connection, {kernels} of it the kernel's objects{whose}"))
+    });
+    let group = group.unwrap_or_else(|| "not readable".to_owned());
+    vec![format!("kernel's objects for sockets: {slab}"), format!("control group: {group}")]
 }
 
 /// How often the server asked the kernel for something; where that isn't counted, why.

@@ -1,8 +1,8 @@
 //! Watching processes: what the server under test uses, what the generator itself uses, and what
 //! the kernel holds and drops for both.
 //!
-//! It reads `/proc` and a clock and nothing else: who samples, how often, and what the figures
-//! mean for a run is decided elsewhere.
+//! It reads `/proc`, `/sys` and a clock and nothing else: who samples, how often, and what the
+//! figures mean for a run is decided elsewhere.
 //!
 //! ```text
 //! let mut watch = ProcessWatch::new(4711)?;
@@ -12,16 +12,20 @@
 //! ```
 
 mod account;
+mod group;
 mod kernel;
 mod process;
+mod slab;
 mod syscalls;
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+pub(crate) use group::{GroupSample, GroupWatch};
 pub(crate) use kernel::{KernelDrops, socket_memory_bytes};
 pub(crate) use process::{ProcessSample, ProcessUse, ProcessWatch};
+pub(crate) use slab::socket_slab_bytes;
 pub(crate) use syscalls::{Syscalls, SyscallsError};
 
 /// Processor time of the calling thread.
