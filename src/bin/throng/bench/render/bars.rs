@@ -54,7 +54,8 @@ impl Bars {
         let step = count.max(1.0).mul_add(BAR, GAP) + head;
         let height = self.rows.iter().map(|_| step).sum::<f64>() + top + 8.0;
         let mut svg = open(Size { width, height }, &self.title, &self.description);
-        legend.draw(&mut svg, |index| (class(0, index), Stroke::Dots));
+        // A kind is of all rows, whatever their colours.
+        legend.draw(&mut svg, |index| (class(NEUTRAL, index), Stroke::Dots));
         let mut y = top;
         for row in &self.rows {
             self.row(&mut svg, &plot, row, y);
@@ -144,6 +145,8 @@ fn class(colour: usize, kind: usize) -> String {
     format!("c{}{}", colour % COLOURS, if kind == 0 { "" } else { " second" })
 }
 
+/// Grey, among the colours.
+const NEUTRAL: usize = 6;
 const BAR: f64 = 20.0;
 const GAP: f64 = 12.0;
 const VALUE: f64 = 64.0;

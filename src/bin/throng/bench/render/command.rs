@@ -21,7 +21,8 @@ pub(crate) fn short(words: &[String], letters_max: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-fn quoted(word: &str) -> String {
+/// One of them.
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,%+@".contains(letter);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()

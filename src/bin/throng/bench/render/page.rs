@@ -126,8 +126,10 @@ fn tiles(body: &mut String, report: &Report) {
 }
 
 fn command(body: &mut String, report: &Report) {
-    let line = command::line(&report.command);
-    let _ = writeln!(body, "<pre><code>{}</code></pre>", escaped(&line));
+    // A browser would break a line behind the hyphens of an option.
+    let words = report.command.iter().map(|word| escaped(&command::quoted(word)));
+    let words: Vec<String> = words.map(|word| format!("<span>{word}</span>")).collect();
+    let _ = writeln!(body, "<pre><code>{}</code></pre>", words.join(" "));
 }
 
 fn drawings(body: &mut String, drawings: &[Drawing]) {
@@ -375,7 +377,8 @@ fn server(report: &Report) -> Vec<(String, String)> {
 
 fn control_groups(groups: Option<&ControlGroups>) -> Vec<(String, String)> {
     let Some(of) = groups else { return vec![pair("control group", absent())] };
-    let whose = if of.has_generator { "control group, the generator's too" } else { "control group" };
+    let whose =
+        if of.has_generator { "control group, the generator's too" } else { "control group" };
     let each = |bytes: Option<f64>| bytes.map_or_else(absent, units::bytes);
     vec![
         pair(whose, of.paths.join(", ")),
