@@ -197,8 +197,9 @@ impl Findings {
         }
     }
 
-    /// The highest percentile that both have ten samples beyond: a lag in few sends shows in a low
-    /// one only. A figure rests on more, but so few are enough to doubt a run.
+    /// At the highest percentile that is told, or where none is, at the highest with ten samples
+    /// beyond; of a lag in few sends, at a lower one. A figure rests on a hundred, but ten are
+    /// enough to doubt it, and one that isn't told can't be spoiled.
     fn judge_lag(&mut self, report: &Report, lag: Measure, measured: Option<&Latency>) {
         let (Some(lag), Some(measured)) = (report.latency(lag), measured) else { return };
         // Late connects spoil a run of which they are the measure.
@@ -206,10 +207,17 @@ impl Findings {
             || report.plan.scenario.first_measure() == Measure::Connect;
         let [lags, all] =
             [lag, measured].map(|of| Latencies::decode(&of.histogram).unwrap_or_default());
-        let both = Percentile::ALL.into_iter().take(LAG_PERCENTILES).rev().find_map(|percentile| {
-            let quantile = percentile.quantile();
-            Some((percentile.name(), lags.roughly_ns(quantile)?, all.roughly_ns(quantile)?))
-        });
+        let is_untold = |percentile: &Percentile| percentile.of(&measured.percentiles_ns).is_none();
+        let tells_none = Percentile::ALL.iter().all(is_untold);
+        let both = Percentile::ALL
+            .into_iter()
+            .take(LAG_PERCENTILES)
+            .rev()
+            .skip_while(|percentile| !tells_none && is_untold(percentile))
+            .find_map(|percentile| {
+                let quantile = percentile.quantile();
+                Some((percentile.name(), lags.roughly_ns(quantile)?, all.roughly_ns(quantile)?))
+            });
         let title = measured.measure.title();
         if let Some((name, lag_ns, measured_ns)) = both
             && is_late(lag_ns, measured_ns)
@@ -663,6 +671,24 @@ pub(crate) mod tests {
         assert!(lagging(1_100_000, 99).reasons[0].contains("p50 of"));
         let verdict = lagging(1_100_000, 9);
         assert!(verdict.valid && verdict.warnings[0].contains("late by 1.1 ms once"));
+    }
+
+    /// Of 11,000 samples p99 is told and p99.9 isn't: a hundred late sends are beyond the former.
+    #[test]
+    fn a_lag_is_held_against_what_is_told() {
+        let lagging = |late, count| {
+            broadcast(|report| {
+                report.latencies = vec![latency(Measure::Delivery, 10_000_000, count)];
+                let mut lags = Latencies::default();
+                (0..count).for_each(|index| {
+                    lags.record(if index < late { 30_000_000 } else { 50_000 });
+                });
+                report.latencies.push(Latency::new(Measure::ScheduleLag, &lags));
+            })
+        };
+        assert!(lagging(100, 11_000).valid);
+        assert!(lagging(120, 11_000).reasons[0].contains("p99 of its schedule lag is 30 ms"));
+        assert!(lagging(60, 50).reasons[0].contains("p50 of"), "none is told");
     }
 
     #[test]
