@@ -27,6 +27,7 @@ export function writeTables(comparison, output) {
 function head(comparison) {
   const { machine, commit, startedAt, rounds, servers, quick, parts } = comparison;
   const apart = (parts ?? []).map(measuredApart).join("");
+  const isRepeated = comparison.outcomes.some(({ attempt }) => attempt !== undefined);
   const rows = servers.map(({ name, title, version }) => `| \`${name}\` | ${title} | ${version} |`);
   return `# Comparison
 
@@ -35,8 +36,7 @@ Written by \`scripts/compare${quick ? " --quick" : ""}\`; don't edit.
 - When: ${startedAt}, throng at commit ${commit}
 - Where: ${machine}
 - How: ${rounds} ${rounds === 1 ? "round" : "rounds"} in alternation, a fresh server for each run, \
-server and generator on a core each, over loopback; a round in which the machine held the generator \
-up is INVALID and run again at once, twice at most
+server and generator on a core each, over loopback${isRepeated ? AGAIN : ""}
 ${apart}${quick ? QUICK : ""}
 | label | server | version |
 |---|---|---|
@@ -118,6 +118,9 @@ function report({ generator }, files, flags) {
   const options = { encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] };
   return execFileSync(generator, ["bench", "report", ...files, ...flags], options);
 }
+
+const AGAIN =
+  "; a round in which the machine held the generator up is INVALID and run again at once, twice at most";
 
 const QUICK = `
 A quick run: fewer clients than the titles say, one short round. Its figures say nothing of speed.

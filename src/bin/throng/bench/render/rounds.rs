@@ -204,7 +204,7 @@ impl Rounds<'_> {
             "{}: {} of {all} rounds INVALID and left out: {}",
             self.label,
             self.invalid.len(),
-            reasons.join(" ")
+            reasons.join("; ")
         ))
     }
 }

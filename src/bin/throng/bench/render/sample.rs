@@ -132,9 +132,9 @@ pub(crate) fn invalid(label: &str) -> Report {
     report.verdict = Verdict {
         valid: false,
         reasons: vec![
-            "12 of 1,600,000 deliveries are missing.".to_owned(),
-            "3 connections ended without being asked to.".to_owned(),
-            "Thread generator-0 used 97 % of its core, above 85 %: the generator measured itself."
+            "12 of 1,600,000 deliveries are missing".to_owned(),
+            "3 connections ended without being asked to".to_owned(),
+            "Thread generator-0 used 97 % of its core, above 85 %: the generator measured itself"
                 .to_owned(),
         ],
         warnings: vec!["Server and generator shared 1 core.".to_owned()],
