@@ -52,6 +52,30 @@ fn run_with(script: Script, times: Times, scenario: &str, arguments: &str) -> (O
 }
 
 #[test]
+fn connections_are_opened_held_and_opened_again() {
+    let cases: [fn(); 6] = [
+        idle_holds_its_connections,
+        connect_tells_how_long_each_took,
+        connects_at_a_rate_are_due_whatever_the_server_does,
+        who_asks_beside_a_crowd_comes_in_as_slowly_as_it_does,
+        a_storm_brings_everybody_back,
+        who_has_not_come_back_from_a_storm_at_its_end_has_failed,
+    ];
+    side_by_side(cases, |case| case());
+}
+
+#[test]
+fn broadcasts_are_for_whom_they_are_to_reach() {
+    let cases: [fn(); 5] = [
+        an_event_has_the_name_that_the_server_knows,
+        mixed_tells_both_deliveries_and_round_trips,
+        slow_readers_are_judged_by_nobody_and_slow_down_nobody,
+        a_slow_client_that_the_server_closes_is_told_though_it_never_reads,
+        churn_keeps_those_who_stay_complete,
+    ];
+    side_by_side(cases, |case| case());
+}
+
 fn connect_tells_how_long_each_took() {
     let (outcome, record) = run("connect", "--clients 40 --connect-rate 100 --duration 1s");
     assert!(outcome.samples("connect").len() >= 40);
@@ -63,7 +87,6 @@ fn connect_tells_how_long_each_took() {
     assert!(outcome.decimal("/generator/cpu_seconds") > 0.0);
 }
 
-#[test]
 fn idle_holds_its_connections() {
     let (outcome, record) = run("idle", "--clients 30 --duration 500ms --warmup 0s");
     assert_eq!((outcome.number("/connections/connected"), record.joined), (30, 30));
@@ -127,7 +150,6 @@ fn broadcasts_go_over_every_transport_in_every_form() {
     check(("--stamps user", Times::MatterAlone));
 }
 
-#[test]
 fn an_event_has_the_name_that_the_server_knows() {
     let (outcome, record) = run_with(
         Script::new().broadcasts("shout"),
@@ -154,7 +176,6 @@ fn rooms_expect_as_many_as_have_joined() {
     });
 }
 
-#[test]
 fn mixed_tells_both_deliveries_and_round_trips() {
     let (outcome, record) =
         run("mixed", "--clients 20 --rate 10 --askers 4 --ask-rate 50 --duration 1s --warmup 0s");
@@ -165,7 +186,6 @@ fn mixed_tells_both_deliveries_and_round_trips() {
     assert!(outcome.samples("delivery").len() as u64 >= 10 * 20);
 }
 
-#[test]
 fn slow_readers_are_judged_by_nobody_and_slow_down_nobody() {
     let (outcome, record) = run(
         "slow",
@@ -176,7 +196,6 @@ fn slow_readers_are_judged_by_nobody_and_slow_down_nobody() {
     assert_eq!(outcome.number("/traffic/received"), 16 * 40);
 }
 
-#[test]
 fn a_slow_client_that_the_server_closes_is_told_though_it_never_reads() {
     // Each tenth delivery is the slow client's: the end comes behind a megabyte that it leaves.
     let script = Script::new().at(100, Deed::Close(Ending::EndOfFile));
@@ -191,7 +210,6 @@ fn a_slow_client_that_the_server_closes_is_told_though_it_never_reads() {
     assert!(outcome.warnings().contains("when is not known without --pid"));
 }
 
-#[test]
 fn churn_keeps_those_who_stay_complete() {
     let (outcome, record) = run(
         "churn",
@@ -205,7 +223,6 @@ fn churn_keeps_those_who_stay_complete() {
     assert!(record.joined >= 20 + reconnected);
 }
 
-#[test]
 fn a_storm_brings_everybody_back() {
     let (outcome, record) = run("storm", "--clients 30 --duration 1s --warmup 0s");
     assert_eq!(outcome.number("/connections/reconnected"), 30);
@@ -221,7 +238,6 @@ fn a_storm_brings_everybody_back() {
     }));
 }
 
-#[test]
 fn connects_at_a_rate_are_due_whatever_the_server_does() {
     // Attempts 5 and 6 are never answered; each holds one of the two places for 500 ms.
     let script = Script::new().refuse(5, Refusal::Silence).refuse(6, Refusal::Silence);
@@ -239,7 +255,6 @@ fn connects_at_a_rate_are_due_whatever_the_server_does() {
     assert_eq!(outcome.report["plan"]["connect_pacing"], "poisson");
 }
 
-#[test]
 fn who_asks_beside_a_crowd_comes_in_as_slowly_as_it_does() {
     let (outcome, record) = run(
         "mixed",
@@ -251,7 +266,6 @@ fn who_asks_beside_a_crowd_comes_in_as_slowly_as_it_does() {
     assert!(seconds >= 0.9, "{seconds} s for 40 at 40 per second");
 }
 
-#[test]
 fn who_has_not_come_back_from_a_storm_at_its_end_has_failed() {
     // The first ten attempts are those before the storm.
     let server = ScriptedServer::start(Script::new().refuse(15, Refusal::Silence));
