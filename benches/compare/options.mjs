@@ -70,7 +70,8 @@ function isOwnOnly(peers) {
 export function takesPart(server, scenario, { everywhere }) {
   const able = !server.scenarios || server.scenarios.includes(scenario.name);
   const usual = server.main || (server.usual?.includes(scenario.name) ?? !scenario.mainOnly);
-  return able && (everywhere || usual);
+  const wanted = scenario.usual?.includes(server.name) ?? true;
+  return able && (everywhere || (usual && wanted));
 }
 
 function chosen(text, all, noun) {

@@ -67,7 +67,7 @@ function slowCells(figures, name) {
   const sum = (field) => traffic.reduce((total, each) => total + each[field], 0);
   return [
     `${slow.latencies} ms`,
-    `${control.latencies} ms`,
+    figures.outcomes("slow-control", name).length > 0 ? `${control.latencies} ms` : DASH,
     told ? ratio(slow.p99 / control.p99) : DASH,
     slow.memory,
     control.memory,

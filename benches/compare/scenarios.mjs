@@ -6,8 +6,8 @@
 /**
  * `charts` are the ends of the names of the charts that its tables show. `seconds` is about how long
  * a run takes, connecting included. With `mainOnly` the further peers are left out unless asked for,
- * which keeps the whole under 20 minutes. `servers` is how many processes the generator talks to,
- * where it isn't one.
+ * and with `usual` all but those named: it keeps the whole under 20 minutes. `servers` is how many
+ * processes the generator talks to, where it isn't one.
  *
  * Each lasts until its table can be told: a p99 takes 10,000 samples, a p99.9 100,000, and the median
  * of each client 100. Where a peer is too slow for that, its field is a dash.
@@ -92,6 +92,7 @@ export const scenarios = [
   {
     // What the healthy feel of the slow is what they feel less here.
     name: "slow-control",
+    usual: ["throng"],
     title: "The same with all 2,000 reading",
     charts: ["latency"],
     command: ["slow", "--share", "0", "--payload", "4096"],
