@@ -60,7 +60,9 @@ export const scenarios = [
     mainOnly: true,
   },
   {
+    // The others' memory is told by `connect` as well.
     name: "idle",
+    usual: ["floor", "throng"],
     title: "Memory of 10,000 idle connections",
     charts: ["memory"],
     command: ["idle"],

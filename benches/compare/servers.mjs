@@ -66,7 +66,7 @@ export const servers = [
     short: "socketioxide, two threads",
     title: "socketioxide with axum, two threads",
     // With four in flight it delivers out of order.
-    usual: ["lone", "ack", "connect"],
+    usual: ["lone", "ack"],
     build: buildOxide,
     start: (program) => [program, "--port", "0", "--threads", "2"],
     version: oxideVersion,
