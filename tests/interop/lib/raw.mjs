@@ -129,6 +129,14 @@ async function hear(session) {
   }
 }
 
+/** Checks the settings that an open packet tells, and that its id is one of the reference's form. */
+export function assertOpened({ opened }, transport, { pingInterval, pingTimeout, maxPayload }) {
+  const { sid, ...settings } = opened;
+  assert.match(sid, /^[\w-]{20}$/);
+  const upgrades = transport === "polling" ? ["websocket"] : [];
+  assert.deepEqual(settings, { upgrades, pingInterval, pingTimeout, maxPayload });
+}
+
 function handshake(packet) {
   assert.equal(packet[0], "0", packet);
   return JSON.parse(packet.slice(1));

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Manager } from "socket.io-client";
 import { Clients, modes } from "../lib/client.mjs";
-import { dial, join, openPolling, openWebSocket, raw } from "../lib/raw.mjs";
+import { assertOpened, dial, join, openPolling, openWebSocket, raw } from "../lib/raw.mjs";
 import { isReference, startScenario } from "../lib/server.mjs";
 import { collect, next, within } from "../lib/wait.mjs";
 
@@ -57,14 +57,8 @@ describe("client-support", () => {
       };
 
       test("the handshake tells the settings", async () => {
-        const { sid, ...settings } = (await open(endpoint)).opened;
-        assert.match(sid, /^[\w-]{20}$/);
-        assert.deepEqual(settings, {
-          upgrades: transport === "polling" ? ["websocket"] : [],
-          pingInterval: 2_000,
-          pingTimeout: 20_000,
-          maxPayload: 1_000_000,
-        });
+        const settings = { pingInterval: 2_000, pingTimeout: 20_000, maxPayload: 1_000_000 };
+        assertOpened(await open(endpoint), transport, settings);
       });
 
       test("no other packets come than open, CONNECT, the ack of echo, and a ping", async () => {
