@@ -358,7 +358,6 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
     }
 }
 
-#[inline]
 fn write<N: Net>(net: &mut N, stream: &mut N::Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     loop {
         match net.write(stream, slices) {
@@ -370,7 +369,6 @@ fn write<N: Net>(net: &mut N, stream: &mut N::Stream, slices: &[IoSlice<'_>]) ->
 }
 
 /// Writes a message for which nothing else has to wait.
-#[inline]
 fn write_one<N: Net>(
     net: &mut N,
     stream: &mut N::Stream,
