@@ -66,9 +66,10 @@ fn connections_are_opened_held_and_opened_again() {
 
 #[test]
 fn broadcasts_are_for_whom_they_are_to_reach() {
-    let cases: [fn(); 5] = [
+    let cases: [fn(); 6] = [
         an_event_has_the_name_that_the_server_knows,
         mixed_tells_both_deliveries_and_round_trips,
+        askers_go_before_the_crowd_on_their_processor_or_it_is_said,
         slow_readers_are_judged_by_nobody_and_slow_down_nobody,
         a_slow_client_that_the_server_closes_is_told_though_it_never_reads,
         churn_keeps_those_who_stay_complete,
@@ -184,6 +185,19 @@ fn mixed_tells_both_deliveries_and_round_trips() {
     assert_eq!(asked, 50);
     assert_eq!(outcome.samples("round-trip").len(), asked);
     assert!(outcome.samples("delivery").len() as u64 >= 10 * 20);
+}
+
+fn askers_go_before_the_crowd_on_their_processor_or_it_is_said() {
+    let (outcome, _) = run(
+        "mixed",
+        "--clients 20 --rate 10 --askers 4 --ask-rate 50 --duration 1s --warmup 0s --pin 0",
+    );
+    let threads = outcome.report["generator"]["threads"].as_array().unwrap();
+    let went_first: Vec<_> =
+        threads.iter().map(|thread| thread["went_first"].as_bool().unwrap()).collect();
+    let warnings = outcome.report["verdict"]["warnings"].to_string();
+    let is_said = warnings.contains("could not go before the crowd on processor 0");
+    assert_eq!(went_first, [false, !is_said], "{warnings}");
 }
 
 fn slow_readers_are_judged_by_nobody_and_slow_down_nobody() {

@@ -307,7 +307,8 @@ fn generator(
             let cpu_seconds = Duration::from_nanos(outcome.cpu_ns).as_secs_f64();
             let core_share = if measured > 0.0 { cpu_seconds / measured } else { 0.0 };
             let on = notes.plan.host_of(*index).map_or_else(String::new, |host| format!(" {host}"));
-            ThreadUse { name: format!("crowd-{index}{on}"), cpu_seconds, core_share }
+            let name = format!("crowd-{index}{on}");
+            ThreadUse { name, cpu_seconds, core_share, went_first: outcome.went_first }
         })
         .collect();
     let cpu_seconds = threads.iter().map(|thread| thread.cpu_seconds).sum();

@@ -26,6 +26,7 @@ pub(crate) mod options;
 pub(crate) mod payload;
 pub(crate) mod percentile;
 pub(crate) mod plan;
+mod precedence;
 mod progress;
 mod render;
 pub(crate) mod report;

@@ -257,7 +257,8 @@ pub(crate) struct Rooms {
 pub(crate) struct Mixed {
     #[command(flatten)]
     pub(crate) load: Load,
-    /// Clients that ask for acknowledgements, in a thread of their own.
+    /// Clients that ask for acknowledgements, in a thread of their own. Where --pin has it share a
+    /// processor with the crowd, it goes first, as root or with `CAP_SYS_NICE`.
     #[arg(long, default_value_t = 20)]
     pub(crate) askers: u32,
     /// Questions per second, over all askers.

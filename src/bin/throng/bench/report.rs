@@ -288,6 +288,9 @@ pub(crate) struct ThreadUse {
     pub(crate) cpu_seconds: f64,
     /// Share of one core in the measured part.
     pub(crate) core_share: f64,
+    /// Whether it went before threads of the usual kind, as askers on a processor with a crowd do.
+    #[serde(default)]
+    pub(crate) went_first: bool,
 }
 
 /// What the server's process used, measured part only where nothing else is said.

@@ -46,6 +46,12 @@ impl Part {
         let schedule = Schedule::new(*connect_pacing, rate, begin_ns, seed)?;
         Some(schedule.part(shard, shards))
     }
+
+    /// Whether it is to go before the others: askers have little to do, and on the processor of a
+    /// crowd that has much, their waiting for it would be told as the server's.
+    pub(crate) fn wants_precedence(&self) -> bool {
+        self.duty == Duty::Ask && self.plan.pin.is_some()
+    }
 }
 
 /// What the clients of a shard are there for.
@@ -115,6 +121,9 @@ pub(crate) struct Outcome {
     pub(crate) step_ns_max: u64,
     /// Receipts that the kernel stamped.
     pub(crate) stamped: u64,
+    /// Whether its thread went before those of the usual kind.
+    #[serde(default)]
+    pub(crate) went_first: bool,
 }
 
 /// Writes a message between processes.

@@ -20,6 +20,7 @@ pub(crate) fn judge(report: &mut Report) {
     found.judge_measurement(report);
     found.judge_generator(report);
     found.warn_of_plan(report);
+    found.warn_of_precedence(report);
     found.warn_of_percentiles(report);
     found.warn_of_machine(report);
     found.warn_of_stalls(report);
@@ -327,6 +328,18 @@ impl Findings {
         ));
     }
 
+    /// Askers that wait for the crowd on their processor tell of that too.
+    fn warn_of_precedence(&mut self, report: &Report) {
+        let Some(processor) = report.plan.pin else { return };
+        let asks = matches!(report.plan.scenario, Scenario::Mixed { .. });
+        if asks && !report.generator.threads.iter().any(|thread| thread.went_first) {
+            self.warn(format!(
+                "the askers could not go before the crowd on processor {processor}, which takes \
+                 root or CAP_SYS_NICE: their waiting for it is in their round trips"
+            ));
+        }
+    }
+
     /// What the machine does to anybody, it does to the server and to the generator.
     fn warn_of_stalls(&mut self, report: &Report) {
         let Some(intrinsic) = &report.intrinsic else { return };
@@ -465,7 +478,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn thread(core_share: f64) -> ThreadUse {
-        ThreadUse { name: "clients 0".to_owned(), cpu_seconds: 0.0, core_share }
+        let name = "clients 0".to_owned();
+        ThreadUse { name, cpu_seconds: 0.0, core_share, went_first: false }
     }
 
     fn judged(mut report: Report) -> Verdict {
@@ -704,6 +718,20 @@ pub(crate) mod tests {
             "10 ms, though no thread of it used more than 9 % of a core: the machine held it up"
         ));
         assert!(lagging(0.6).ends_with("the delivery's 10 ms"));
+    }
+
+    #[test]
+    fn askers_that_wait_for_the_crowd_on_their_processor_are_told() {
+        let warned = |line: &str, went_first| {
+            let mut report = report(line);
+            report.generator.threads = vec![thread(0.1), ThreadUse { went_first, ..thread(0.1) }];
+            let says_so = |warning: &String| warning.contains("could not go before the crowd on");
+            judged(report).warnings.iter().any(says_so)
+        };
+        assert!(warned("mixed http://10.0.0.1:3000 --pin 1", false));
+        assert!(!warned("mixed http://10.0.0.1:3000 --pin 1", true));
+        assert!(!warned("mixed http://10.0.0.1:3000", false), "they have processors of their own");
+        assert!(!warned("ack http://10.0.0.1:3000 --pin 1", false), "there is no crowd");
     }
 
     #[test]

@@ -39,6 +39,7 @@ use super::client::{Client, Dialect, Lane, Output};
 use super::clock::{Clock, wall_offset_ns};
 use super::latency::{Measure, nanoseconds, nanoseconds_of};
 use super::plan::Scenario;
+use super::precedence::go_first;
 use super::shard::{Command, Event, Outcome, Part};
 use super::source::Sources;
 use super::target;
@@ -65,6 +66,7 @@ pub(crate) struct Crowd {
     window: Window,
     telling: Telling,
     backlog_max: u64,
+    went_first: bool,
     /// When slow clients read again.
     slow_read_ns: u64,
     /// Whether slow clients have been asked for a last sign: when they end says nothing then.
@@ -182,6 +184,7 @@ impl Crowd {
             window: Window::default(),
             telling: Telling { progress_ns: u64::MAX, second: 0 },
             backlog_max: 0,
+            went_first: false,
             slow_read_ns: u64::MAX,
             is_probed: false,
             probed_ns: u64::MAX,
@@ -199,6 +202,7 @@ impl Crowd {
 
     /// Lives through the run; returns when the conductor has had the outcome, or is gone.
     pub(crate) fn run(mut self) -> io::Result<()> {
+        self.went_first = self.part.wants_precedence() && go_first();
         let mut events = Events::with_capacity(EVENTS_PER_WAIT);
         loop {
             let now = self.clock.refresh();
@@ -332,6 +336,7 @@ impl Crowd {
             backlog_max: self.backlog_max,
             step_ns_max: self.clock.step_ns_max(),
             stamped: self.listening.stamped,
+            went_first: self.went_first,
         };
         self.links.reset_all();
         (self.events)(Event::Outcome(Box::new(outcome)));

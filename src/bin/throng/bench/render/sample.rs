@@ -182,6 +182,7 @@ fn blank(label: &str, scenario: Scenario) -> Report {
                 name: "generator-0".to_owned(),
                 cpu_seconds: 12.3,
                 core_share: 0.41,
+                went_first: false,
             }],
             cpu_seconds: 12.3,
             cpu_us_per_delivery: Some(1.32),
