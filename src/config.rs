@@ -330,7 +330,7 @@ pub struct TurnBudget {
     /// Deliveries enqueued by handlers; over it no further message is dispatched. 65,536.
     pub deliveries_max: usize,
     /// Connections written to in one go: of the fan-out lane before the rest gets its turn, which
-    /// waits for so many writes; of those with replies before a turn hears further ones. 16.
+    /// waits for so many writes; of those with replies before a turn hears further ones. 8.
     pub slice_connections_max: usize,
     /// Messages waiting in all outboxes above which connections whose messages fan out are not
     /// read, and closures of other threads and the host's sources wait. 262,144.
@@ -366,7 +366,7 @@ impl Default for TurnBudget {
             messages_max: 256,
             messages_total_max: 4_096,
             deliveries_max: 65_536,
-            slice_connections_max: 16,
+            slice_connections_max: 8,
             backlog_messages_max: 262_144,
         }
     }

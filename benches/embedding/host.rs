@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 use throng::Server;
-use throng::config::Config;
+use throng::config::{Config, TurnBudget};
 
 use super::clients::{Clients, UPGRADE, text_frame};
 use super::report::{Jitter, Spin, TimerLag, Times, TurnCost};
@@ -95,12 +95,12 @@ fn turns_with_a_message(server: &mut Server, length: &Length) -> io::Result<Time
 
 /// How late the ticks of a host at 1 kHz begin, while many are broadcast to five times a second.
 pub(crate) fn measure_jitter(length: &Length) -> io::Result<Vec<Jitter>> {
-    let unsliced = usize::MAX;
+    let (sliced, unsliced) = (TurnBudget::default().slice_connections_max, usize::MAX);
     let variants: [(&str, Option<Duration>, usize, bool); 4] = [
-        ("nothing is sent", None, 16, false),
+        ("nothing is sent", None, sliced, false),
         ("all written in one turn", None, unsliced, true),
-        ("slices of 16 writes, as by default", None, 16, true),
-        ("at most 50 µs a turn", Some(Duration::from_micros(50)), 16, true),
+        ("slices of 8 writes, as by default", None, sliced, true),
+        ("at most 50 µs a turn", Some(Duration::from_micros(50)), sliced, true),
     ];
     let mut jitters = Vec::new();
     for (what, time_max, slice, sends) in variants {

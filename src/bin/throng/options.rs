@@ -245,7 +245,7 @@ struct Turn {
     #[arg(long = "turn-deliveries", default_value_t = 65_536, value_name = "COUNT")]
     deliveries: usize,
     /// Connections of a fan-out flushed before the rest gets its turn.
-    #[arg(long = "turn-slice", default_value_t = 16, value_name = "COUNT")]
+    #[arg(long = "turn-slice", default_value_t = 8, value_name = "COUNT")]
     slice: usize,
     /// Messages waiting above which those who fan out are not read.
     #[arg(long, default_value_t = 262_144, value_name = "COUNT")]
