@@ -10,6 +10,13 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Times(Vec<u64>);
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Percentile {
+    P50,
+    P99,
+    P99_9,
+}
+
 pub(crate) struct Report {
     pub(crate) turns: Vec<TurnCost>,
     pub(crate) jitter: Vec<Jitter>,
@@ -48,21 +55,45 @@ impl Times {
         self.0.len()
     }
 
-    /// By rank, in nanoseconds; what has fewer than ten samples beyond it isn't told.
-    fn percentile(&self, thousandths: usize) -> Option<u64> {
+    /// By rank, in nanoseconds; what too few samples lie beyond isn't told.
+    fn percentile(&self, percentile: Percentile) -> Option<u64> {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
-        let beyond = sorted.len() * (1_000 - thousandths) / 1_000;
-        let rank = (sorted.len() * thousandths).div_ceil(1_000).max(1) - 1;
-        if thousandths > 500 && beyond < 10 { None } else { sorted.get(rank).copied() }
+        let beyond = sorted.len() / percentile.one_in();
+        let rank = sorted.len().checked_sub(beyond + 1)?;
+        if percentile.is_told(sorted.len()) { sorted.get(rank).copied() } else { None }
     }
 
     fn max(&self) -> Option<u64> {
         self.0.iter().copied().max()
     }
+}
 
-    fn columns(&self) -> [Option<u64>; 4] {
-        [self.percentile(500), self.percentile(990), self.percentile(999), self.max()]
+/// The rule of `throng bench`: a hundred samples beyond, or the next run tells another. A median,
+/// with as many below, takes a hundred in all.
+impl Percentile {
+    const ALL: [Self; 3] = [Self::P50, Self::P99, Self::P99_9];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::P50 => "p50",
+            Self::P99 => "p99",
+            Self::P99_9 => "p99.9",
+        }
+    }
+
+    /// One in so many samples lies beyond.
+    fn one_in(self) -> usize {
+        match self {
+            Self::P50 => 2,
+            Self::P99 => 100,
+            Self::P99_9 => 1_000,
+        }
+    }
+
+    fn is_told(self, samples: usize) -> bool {
+        let deciding = if self == Self::P50 { samples } else { samples / self.one_in() };
+        deciding >= DECIDING_MIN
     }
 }
 
@@ -87,30 +118,41 @@ impl Report {
 
     pub(crate) fn to_markdown(&self) -> String {
         let mut text = String::from(HEAD);
-        table(&mut text, TURNS, self.turns.iter().map(|turn| (&turn.what, &turn.times, None)));
-        let jitter = self.jitter.iter().map(|jitter| {
-            let completed = jitter.completed.percentile(500).map_or("–".to_owned(), in_words);
+        let rows = self.turns.iter().map(|turn| (&turn.what, &turn.times, None));
+        table(&mut text, TURNS, rows.collect());
+        let rows = self.jitter.iter().map(|jitter| {
+            let completed = told(jitter.completed.percentile(Percentile::P50));
             (&jitter.what, &jitter.late, Some(completed))
         });
-        table(&mut text, JITTER, jitter);
+        table(&mut text, JITTER, rows.collect());
         text.push_str("\n![How late ticks begin](embedding-jitter.svg)\n");
-        table(&mut text, TIMERS, self.timers.iter().map(|lag| (&lag.what, &lag.late, None)));
-        let spins = self.spins.iter().map(|spin| {
+        let rows = self.timers.iter().map(|lag| (&lag.what, &lag.late, None));
+        table(&mut text, TIMERS, rows.collect());
+        let rows = self.spins.iter().map(|spin| {
             (&spin.what, &spin.round_trips, Some(format!("{:.0} %", spin.busy * 100.0)))
         });
-        table(&mut text, SPINS, spins);
+        table(&mut text, SPINS, rows.collect());
         text
     }
 
     /// The lateness of ticks on a logarithmic axis, from 1 µs to 1 s.
     fn to_svg(&self) -> String {
         let height = 60 + self.jitter.len() * 34;
+        let late = self.jitter.iter().map(|jitter| &jitter.late);
+        // What the table tells of all of them.
+        let highest = Percentile::ALL
+            .into_iter()
+            .rfind(|percentile| late.clone().all(|times| percentile.is_told(times.len())));
+        let (highest, bar) = match highest {
+            None | Some(Percentile::P50) => (Percentile::P50, "p50".to_owned()),
+            Some(highest) => (highest, format!("p50 to {}", highest.name())),
+        };
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 {height}\" \
              font-family=\"sans-serif\" font-size=\"12\">\n\
              <rect width=\"760\" height=\"{height}\" fill=\"#fff\"/>\n\
              <text x=\"10\" y=\"18\" font-size=\"14\">How late the ticks of a 1 kHz loop begin: \
-             p50 to p99.9 (bar), greatest (dot)</text>\n"
+             {bar} (bar), greatest (dot)</text>\n"
         );
         for (nanoseconds, label) in AXIS {
             let x = abscissa(nanoseconds);
@@ -124,10 +166,9 @@ impl Report {
         }
         for (row, jitter) in self.jitter.iter().enumerate() {
             let y = 40 + row * 34;
-            let [p50, _, p999, max] = jitter.late.columns();
-            let from = abscissa(p50.unwrap_or_default());
-            let to = abscissa(p999.or(max).unwrap_or_default());
-            let dot = abscissa(max.unwrap_or_default());
+            let of = |percentile| abscissa(jitter.late.percentile(percentile).unwrap_or_default());
+            let (from, to) = (of(Percentile::P50), of(highest));
+            let dot = abscissa(jitter.late.max().unwrap_or_default());
             let _ = writeln!(
                 svg,
                 "<text x=\"230\" y=\"{}\" text-anchor=\"end\">{}</text>\
@@ -144,22 +185,30 @@ impl Report {
     }
 }
 
-fn table<'a>(
-    text: &mut String,
-    head: &str,
-    rows: impl Iterator<Item = (&'a String, &'a Times, Option<String>)>,
-) {
-    text.push_str(head);
+/// A row, its times, and what stands behind them.
+type Row<'a> = (&'a String, &'a Times, Option<String>);
+
+/// Without the percentiles that no row tells.
+fn table(text: &mut String, [title, first, last]: [&str; 3], rows: Vec<Row<'_>>) {
+    let told_by_any =
+        |percentile: &Percentile| rows.iter().any(|(_, times, _)| percentile.is_told(times.len()));
+    let percentiles: Vec<Percentile> = Percentile::ALL.into_iter().filter(told_by_any).collect();
+    let mut heads = vec![first, "samples"];
+    heads.extend(percentiles.iter().map(|percentile| percentile.name()));
+    heads.push("greatest");
+    heads.extend((!last.is_empty()).then_some(last));
+    let _ = write!(text, "{title}| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
     for (what, times, more) in rows {
-        let _ = write!(text, "| {what} |");
-        for time in times.columns() {
-            let _ = write!(text, " {} |", time.map_or("–".to_owned(), in_words));
-        }
-        if let Some(more) = more {
-            let _ = write!(text, " {more} |");
-        }
-        text.push('\n');
+        let mut cells = vec![what.clone(), times.len().to_string()];
+        cells.extend(percentiles.iter().map(|percentile| told(times.percentile(*percentile))));
+        cells.push(told(times.max()));
+        cells.extend(more);
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
+}
+
+fn told(nanoseconds: Option<u64>) -> String {
+    nanoseconds.map_or("–".to_owned(), in_words)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "three digits are told")]
@@ -187,36 +236,38 @@ const AXIS: [(u64, &str); 7] = [
     (1_000_000_000, "1 s"),
 ];
 
+/// Samples that a percentile rests on.
+const DECIDING_MIN: usize = 100;
+
 const HEAD: &str = "# Embedding, measured
 
 Written by `cargo bench --bench embedding -- --output benches/results`; don't edit. The host on one
 core, its clients on another, over loopback.
-";
-const TURNS: &str = "
-## A turn
 
-| turn | p50 | p99 | p99.9 | greatest |
-|---|---|---|---|---|
+A percentile is told where a hundred samples lie beyond it, as `throng bench` does: p99 of 10,000
+on, p99.9 of 100,000 on. A turn is so short that there are as many; of ticks, timers and questions,
+each of which waits for its moment, there are enough for a p99. A median takes a hundred in all.
 ";
-const JITTER: &str = "
+const TURNS: [&str; 3] = ["\n## A turn\n\n", "turn", ""];
+const JITTER: [&str; 3] = [
+    "
 ## A host at 1 kHz while 10,000 clients are broadcast to, five times a second
 
-How late its ticks begin. Between two ticks it polls until the next.
+How late its ticks begin, each from the moment that it was due: those that a stall made it miss
+begin when it ends. Between two ticks it polls until the next.
 
-| turns | p50 | p99 | p99.9 | greatest | a broadcast is written after |
-|---|---|---|---|---|---|
-";
-const TIMERS: &str = "
-## How late a timer of 1.25 ms fires
-
-| resolution | p50 | p99 | p99.9 | greatest |
-|---|---|---|---|---|
-";
-const SPINS: &str = "
+",
+    "turns",
+    "a broadcast is written after",
+];
+const TIMERS: [&str; 3] = ["\n## How late a timer of 250 µs fires\n\n", "resolution", ""];
+const SPINS: [&str; 3] = [
+    "
 ## Spinning before sleeping
 
 Round trips of one client that asks 2,000 times a second.
 
-| spin | p50 | p99 | p99.9 | greatest | host's core busy |
-|---|---|---|---|---|---|
-";
+",
+    "spin",
+    "host's core busy",
+];
