@@ -135,12 +135,19 @@ fn each_round_is_a_result_and_one_that_proves_nothing_is_no_success() {
     let server = ScriptedServer::start(Script::new().at(5, Deed::Drop));
     let outcome = Bench::new("broadcast", &server.url())
         .args("--clients 10 --rate 20 --duration 500ms --warmup 0s --drain 200ms --rounds 2")
+        .args(&format!("--pid {}", std::process::id()))
         .run();
     server.stop();
     let valid = |report: &serde_json::Value| report["verdict"]["valid"] == true;
     assert_eq!(outcome.earlier.iter().map(valid).collect::<Vec<_>>(), [false]);
     assert!(valid(&outcome.report), "{}", outcome.reasons());
     assert_eq!(outcome.code, Some(1));
+    // Only the first finds a server that has nothing left of another.
+    let memory =
+        |report: &serde_json::Value| report["server"]["resident_bytes_per_connection"].is_number();
+    assert_eq!(outcome.earlier.iter().map(memory).collect::<Vec<_>>(), [true]);
+    assert!(!memory(&outcome.report));
+    assert!(outcome.warnings().contains("RSS per connection is left out"));
 }
 
 #[test]

@@ -255,7 +255,8 @@ fn absence(name: Name, absent: &str, in_both: bool) -> String {
     let verb = if in_both { "tells" } else { "does not tell" };
     let why = match name {
         Name::Latency(_) => "too few samples stand behind it, or none",
-        Name::ServerCpu | Name::Memory => "the run did not watch the server with --pid",
+        Name::ServerCpu => "the run did not watch the server with --pid",
+        Name::Memory => "the run did not watch the server with --pid, or another used it before",
         Name::Throughput | Name::Loss => "the scenario has none",
     };
     format!("{absent} {verb} {}: {why}", name.text())

@@ -49,11 +49,16 @@ impl Course {
     }
 
     /// Runs all steps; the report is that of the best one, or of the last where none was kept.
-    pub(crate) fn run(mut self, plan: &Plan, load: &Load) -> io::Result<Report> {
+    pub(crate) fn run(
+        mut self,
+        plan: &Plan,
+        load: &Load,
+        mut has_served: bool,
+    ) -> io::Result<Report> {
         let (mut shown, mut failure) = (None, None);
         while let Some(next) = self.search.next() {
             let plan = plan.at(self.varied, next).map_err(io::Error::other);
-            let report = match plan.and_then(|plan| run_plan(&plan, load)) {
+            let report = match plan.and_then(|plan| run_plan(&plan, load, has_served)) {
                 Ok(report) => report,
                 // What was found until then took its time: a later step doesn't take it away.
                 Err(error) if self.search.has_kept() => {
@@ -62,6 +67,7 @@ impl Course {
                 }
                 Err(error) => return Err(error),
             };
+            has_served = true;
             if report.interrupted() {
                 shown = Some(report);
                 break;

@@ -74,7 +74,7 @@ fn run_load(bench: &Bench) -> io::Result<ExitCode> {
     pin(&plan)?;
     let mut reports = Vec::new();
     for round in 1..=load.output.rounds {
-        let report = run_round(&plan, load, files)?;
+        let report = run_round(&plan, load, files, round > 1)?;
         render::write_result(&report, &load.output, round)?;
         if !load.output.quiet && load.output.rounds > 1 {
             eprintln!("{}", render::round_line(&report, round, load.output.rounds));
@@ -98,13 +98,13 @@ fn run_load(bench: &Bench) -> io::Result<ExitCode> {
 }
 
 /// A run, or a search with all its steps, from a look at the machine to the verdict.
-fn run_round(plan: &Plan, load: &Load, files: Option<u64>) -> io::Result<Report> {
+fn run_round(plan: &Plan, load: &Load, files: Option<u64>, has_served: bool) -> io::Result<Report> {
     // Without it the run stands as well: what keeps it from being taken shows in the run too.
     let is_here = plan.hosts.is_empty();
     let intrinsic = if is_here { Intrinsic::take(plan.pin).ok() } else { None };
     let mut report = match Course::new(plan, load, files)? {
-        Some(course) => course.run(plan, load)?,
-        None => run_plan(plan, load)?,
+        Some(course) => course.run(plan, load, has_served)?,
+        None => run_plan(plan, load, has_served)?,
     };
     report.intrinsic = intrinsic;
     // How the machine's own stalls compare with what was measured is known only here.
@@ -113,12 +113,16 @@ fn run_round(plan: &Plan, load: &Load, files: Option<u64>) -> io::Result<Report>
     Ok(report)
 }
 
-/// One run from the first connection to the verdict.
-fn run_plan(plan: &Plan, load: &Load) -> io::Result<Report> {
+/// One run from the first connection to the verdict. A server that has served an earlier run of
+/// this command has memory left from it.
+fn run_plan(plan: &Plan, load: &Load, has_served: bool) -> io::Result<Report> {
     let token = load.process.token.as_deref();
     let watched = Watched { pids: &load.target.pid, syscalls: load.target.syscalls };
     let conductor = Conductor::start(plan, watched, token, load.output.quiet)?;
     let mut report = conductor.run()?;
+    if has_served {
+        report.leave_out_memory();
+    }
     verdict::judge(&mut report);
     Ok(report)
 }

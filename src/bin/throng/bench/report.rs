@@ -79,6 +79,17 @@ impl Report {
         self.latencies.iter().find(|latency| latency.measure == measure && latency.count > 0)
     }
 
+    /// Memory per connection of a server that has served before: its connections fit into what it
+    /// has kept, and how much of them does nobody can tell. What the kernel has, it gets back.
+    pub(crate) fn leave_out_memory(&mut self) {
+        let Some(server) = &mut self.server else { return };
+        server.resident_bytes_per_connection = None;
+        if let Some(groups) = &mut server.control_groups {
+            groups.memory_bytes_per_connection = None;
+        }
+        self.verdict.warnings.push(USED_BEFORE.to_owned());
+    }
+
     /// Share of one core that the watched server used in the part of the run that counts.
     pub(crate) fn server_core_share(&self) -> Option<f64> {
         let server = self.server.as_ref()?;
@@ -401,3 +412,7 @@ pub(crate) struct Step {
 pub(crate) const SCHEMA: &str = "throng-bench/1";
 /// The reason of a verdict on a run that somebody ended before its time.
 pub(crate) const INTERRUPTED: &str = "interrupted before its end";
+/// A warning: why memory per connection isn't told.
+const USED_BEFORE: &str = "an earlier run of this command used the server, so RSS per connection \
+                           is left out: connections fit into memory it has kept; start it anew to \
+                           measure it";

@@ -309,6 +309,9 @@ impl Findings {
     /// A server that has served before has memory to serve from, and grows by less.
     fn warn_of_memory(&mut self, report: &Report) {
         let Some(server) = &report.server else { return };
+        if server.resident_bytes_per_connection.is_none() {
+            return;
+        }
         let before = server.resident_before_bytes;
         let was_higher = server
             .resident_high_before_bytes
@@ -607,10 +610,11 @@ pub(crate) mod tests {
 
     #[test]
     fn memory_of_a_server_that_has_served_is_told_apart() {
-        let of = |high: Option<u64>, cpu: Option<f64>| {
+        let of = |each: Option<f64>, high: Option<u64>, cpu: Option<f64>| {
             broadcast(|report| {
                 report.fingerprint.cores = Some(8);
                 report.server = Some(ServerUse {
+                    resident_bytes_per_connection: each,
                     resident_before_bytes: 10_000_000,
                     resident_high_before_bytes: high,
                     cpu_before_seconds: cpu,
@@ -620,10 +624,13 @@ pub(crate) mod tests {
             .warnings
             .join("\n")
         };
-        assert!(!of(Some(10_700_000), Some(2.0)).contains("not fresh"));
-        assert!(!of(None, None).contains("not fresh"));
-        assert!(of(Some(10_800_000), Some(0.1)).contains("had been 10.8 MB at most"));
-        assert!(of(Some(10_000_000), Some(2.1)).contains("had used 2.1 s"));
+        let each = Some(700.0);
+        assert!(!of(each, Some(10_700_000), Some(2.0)).contains("not fresh"));
+        assert!(!of(each, None, None).contains("not fresh"));
+        assert!(of(each, Some(10_800_000), Some(0.1)).contains("had been 10.8 MB at most"));
+        assert!(of(each, Some(10_000_000), Some(2.1)).contains("had used 2.1 s"));
+        // What isn't told isn't too low.
+        assert!(!of(None, Some(10_800_000), Some(2.1)).contains("not fresh"));
     }
 
     #[test]

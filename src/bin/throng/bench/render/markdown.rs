@@ -87,6 +87,9 @@ pub(crate) fn footnotes(group: &Group<'_>, baseline: Option<&str>) -> Vec<String
         notes.push(format!("× is the ratio to the median of {baseline}."));
     }
     notes.extend(group.labels.iter().filter_map(|rounds| group.transport_note(rounds)));
+    if group.search().is_none() {
+        notes.extend(group.labels.iter().filter_map(Rounds::memory_note));
+    }
     notes.extend(group.labels.iter().filter_map(Rounds::footnote));
     notes
 }

@@ -383,7 +383,10 @@ fn control_groups(groups: Option<&ControlGroups>) -> Vec<(String, String)> {
     vec![
         pair(whose, of.paths.join(", ")),
         pair("its memory, all connected", units::bytes(units::real(of.memory_connected_bytes))),
-        pair("its memory per connection", each(of.memory_bytes_per_connection)),
+        pair(
+            "its memory per connection",
+            of.memory_bytes_per_connection.map_or(units::DASH.to_owned(), units::bytes),
+        ),
         pair("kernel's objects in it", each(of.slab_bytes_per_connection)),
         pair("data in sockets in it", each(of.socket_bytes_per_connection)),
         pair("its CPU", units::seconds(of.cpu_seconds)),

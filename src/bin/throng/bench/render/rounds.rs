@@ -9,7 +9,7 @@ use super::figure::{Better, Figure, Point};
 use super::{describe, units};
 use crate::bench::latency::{Latencies, Measure};
 use crate::bench::plan::{Plan, Protocol};
-use crate::bench::report::{Report, Search};
+use crate::bench::report::{Report, Search, ServerUse};
 
 /// Results that can stand in one table.
 pub(crate) struct Group<'a> {
@@ -155,9 +155,14 @@ impl<'a> Group<'a> {
 }
 
 impl Rounds<'_> {
-    /// `None` where a valid round doesn't tell the figure, or none is valid.
+    /// `None` where a valid round doesn't tell the figure, or none is valid. Memory per connection
+    /// is of those rounds that found a fresh server.
     pub(crate) fn spread(&self, figure: Figure) -> Option<Spread> {
-        let values: Option<Vec<f64>> = self.valid.iter().map(|report| figure.of(report)).collect();
+        let values = self.valid.iter().map(|report| figure.of(report));
+        let values: Option<Vec<f64>> = match figure {
+            Figure::Resident => Some(values.flatten().collect()),
+            _ => values.collect(),
+        };
         Spread::of(values?, figure.better())
     }
 
@@ -185,6 +190,21 @@ impl Rounds<'_> {
             }
         }
         (!merged.is_empty()).then_some(merged)
+    }
+
+    /// How many rounds tell memory per connection, where those of one server don't all do.
+    pub(crate) fn memory_note(&self) -> Option<String> {
+        let watched: Vec<&ServerUse> =
+            self.valid.iter().filter_map(|report| report.server.as_ref()).collect();
+        let each = |server: &&&ServerUse| server.resident_bytes_per_connection.is_some();
+        let (told, all) = (watched.iter().filter(each).count(), watched.len());
+        (told < all).then(|| {
+            format!(
+                "{}: RSS per connection is told by {told} of {all} rounds: a server that has \
+                 served before fills memory that it has kept.",
+                self.label
+            )
+        })
     }
 
     /// Why rounds are left out of its figures, where some are.
@@ -312,6 +332,20 @@ mod tests {
         let groups = groups(&reports);
         let refused = Figure::Latency(Measure::Delivery, Point::P99_9);
         assert_eq!(groups[0].labels[0].spread(refused), None);
+    }
+
+    #[test]
+    fn memory_is_of_the_rounds_that_found_a_fresh_server() {
+        let mut reports = [1.0, 1.1, 1.2].map(|factor| sample::broadcast("a", factor));
+        assert_eq!(groups(&reports)[0].labels[0].memory_note(), None);
+        reports[1].leave_out_memory();
+        reports[2].leave_out_memory();
+        let groups = groups(&reports);
+        let rounds = &groups[0].labels[0];
+        let once = Spread { median: 712.0, lowest: 712.0, greatest: 712.0, rounds: 1 };
+        assert_eq!(rounds.spread(Figure::Resident), Some(once));
+        assert!(rounds.memory_note().unwrap().contains("by 1 of 3 rounds"));
+        assert_eq!(rounds.spread(Figure::DeliveryCpu).unwrap().rounds, 3);
     }
 
     #[test]

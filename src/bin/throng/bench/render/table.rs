@@ -350,10 +350,15 @@ fn kernel_memory(of: &ServerUse) -> Vec<String> {
     };
     let groups = of.control_groups.as_ref();
     let group = groups.and_then(|groups| {
-        let each = units::bytes(groups.memory_bytes_per_connection?);
         let kernels = units::bytes(groups.slab_bytes_per_connection?);
         let whose = if groups.has_generator { ", the generator's too" } else { "" };
-        Some(format!("{each} per connection, {kernels} of it the kernel's objects{whose}"))
+        Some(match groups.memory_bytes_per_connection {
+            Some(each) => {
+                let each = units::bytes(each);
+                format!("{each} per connection, {kernels} of it the kernel's objects{whose}")
+            }
+            None => format!("{kernels} per connection of the kernel's objects{whose}"),
+        })
     });
     let group = group.unwrap_or_else(|| "not readable".to_owned());
     vec![format!("kernel's objects for sockets: {slab}"), format!("control group: {group}")]
