@@ -3,7 +3,7 @@
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { Clients, ask } from "../lib/client.mjs";
-import { dial } from "../lib/raw.mjs";
+import { assertOpened, dial, raw } from "../lib/raw.mjs";
 import { isReference, startScenario } from "../lib/server.mjs";
 import { next, nextWhere } from "../lib/wait.mjs";
 
@@ -47,14 +47,13 @@ describe("smoke, settings", () => {
     return Object.assign(socket, { sid });
   }
 
-  test("the handshake tells times, limit and upgrades", async () => {
-    const { sid, ...settings } = await poll("", false);
-    assert.match(sid, /^[\w-]{20}$/);
-    assert.deepEqual(settings.upgrades, ["websocket"]);
-    assert.equal(settings.pingInterval, 1_000);
-    assert.equal(settings.pingTimeout, 1_500);
-    assert.equal(settings.maxPayload, PAYLOAD_BYTES_MAX);
-  });
+  for (const [transport, open] of Object.entries(raw)) {
+    test(`the handshake tells times, limit and upgrades over ${transport}`, async () => {
+      const times = { pingInterval: 1_000, pingTimeout: 1_500 };
+      const session = await open(`${server.url}/socket.io/`);
+      assertOpened(session, transport, { ...times, maxPayload: PAYLOAD_BYTES_MAX });
+    });
+  }
 
   test("a path without its last slash is another", async () => {
     const { response } = await get(`${server.url}/socket.io?EIO=4&transport=polling`);
