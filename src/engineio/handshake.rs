@@ -177,7 +177,7 @@ impl OpenTails {
 
     /// The open packet of a WebSocket session, as a frame.
     fn frame(&self, sid: Sid) -> Box<[u8]> {
-        let packet = [OPEN_START, sid.as_str(), &self.websocket].map(str::as_bytes);
+        let packet = [OPEN_START.as_bytes(), sid.as_bytes(), self.websocket.as_bytes()];
         let packet_bytes = packet.iter().map(|part| part.len()).sum();
         let mut header = [0; TEXT_START];
         let header = frame_header(TEXT_FRAME, packet_bytes, &mut header);

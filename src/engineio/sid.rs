@@ -33,6 +33,11 @@ impl Sid {
         bytes.iter().all(|byte| is_id_byte(*byte)).then_some(Self(bytes))
     }
 
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// As text, which takes a look at each character: [`Sid::as_bytes`] are there at once.
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }

@@ -16,6 +16,7 @@ use super::packet::{self, AckId, EventDraft, PacketKind};
 use super::parser::custom::{self, CustomParser};
 use super::parser::{JsonParser, MsgpackParser, Parser};
 use super::payload::{EncodeError, IntoArgs};
+use super::recovery::Welcome;
 use crate::message::Message;
 
 /// The form of all packets of a server.
@@ -72,13 +73,20 @@ impl Format {
         }
     }
 
-    /// Tells a client that it got the namespace: `{"sid":"..."}`, to one of Socket.IO v2 nothing.
-    pub(crate) fn encode_connect(
+    /// Tells a client that it got the namespace, and who it is; to one of Socket.IO v2 nothing.
+    pub(super) fn encode_connect(
         &self,
         namespace: &str,
-        payload_json: Option<&str>,
+        welcome: Option<&Welcome>,
     ) -> Rc<Message> {
-        self.encode_control(PacketKind::Connect, namespace, payload_json)
+        match (self, welcome) {
+            (Self::Json, Some(welcome)) => packet::encode_connect(namespace, &welcome.json()),
+            (_, welcome) => {
+                let json = welcome.map(|welcome| welcome.json().concat());
+                let json = json.map(|json| String::from_utf8(json).unwrap_or_default());
+                self.encode_control(PacketKind::Connect, namespace, json.as_deref())
+            }
+        }
     }
 
     /// Refuses a namespace, with the reason and, if there is any, more about it in JSON.

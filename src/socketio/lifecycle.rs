@@ -11,6 +11,7 @@ use super::event::{Event, SocketRef};
 use super::handler::{ConnectHandler, DisconnectHandler, Handlers, List, Refusal};
 use super::namespaces::NamespaceId;
 use super::nesting::Aftermath;
+use super::recovery::Welcome;
 use super::rooms::{Member, SocketKey};
 use super::socket::Socket;
 use super::sockets::{SocketEntry, SocketState};
@@ -185,10 +186,10 @@ impl Hub {
     /// A parser may be the host's own: nothing is borrowed while it writes the reply, and what it
     /// did otherwise is looked at when it has.
     fn admit_socket(&self, session: SessionKey, key: SocketKey) -> bool {
-        let Some((name, payload)) = self.state.borrow().welcome(session, key) else {
+        let Some((name, welcome)) = self.state.borrow().welcome(session, key) else {
             return false;
         };
-        let message = self.format.encode_connect(&name, payload.as_deref());
+        let message = self.format.encode_connect(&name, welcome.as_ref());
         let Some(is_pulled) = self.state.borrow_mut().admit(session, key, &message) else {
             return false;
         };
@@ -334,7 +335,7 @@ impl State {
     }
 
     /// The name of the namespace that a socket is about to enter, and what its client is told.
-    fn welcome(&self, session: SessionKey, key: SocketKey) -> Option<(Rc<str>, Option<String>)> {
+    fn welcome(&self, session: SessionKey, key: SocketKey) -> Option<(Rc<str>, Option<Welcome>)> {
         let entry = self.connecting(key)?;
         let name = Rc::clone(&self.namespaces.get(entry.namespace).name);
         Some((name, self.connect_payload(session, key, &entry.id)))

@@ -26,7 +26,7 @@ use super::payload::{Args, JSON_SPACE};
 
 pub(crate) use ack_id::{AckId, js_number};
 pub(crate) use draft::EventDraft;
-pub(crate) use encode::{encode_ack, encode_control, encode_event};
+pub(crate) use encode::{encode_ack, encode_connect, encode_control, encode_event};
 pub(crate) use msgpack::{
     decode_msgpack, encode_msgpack_ack, encode_msgpack_control, encode_msgpack_event,
 };

@@ -125,8 +125,11 @@ impl State {
     pub(super) fn record_own_room(&mut self, key: SocketKey) {
         let Some(entry) = self.sockets.get(key) else { return };
         let (id, socket) = (entry.namespace, entry.id.clone());
+        if !self.is_watched(id) {
+            return;
+        }
         let room = socket.as_str();
-        if self.is_watched(id) && !self.has_twin_in(id, room, key, &socket) {
+        if !self.has_twin_in(id, room, key, &socket) {
             let is_new = self.namespaces.get(id).rooms.members(room).is_empty();
             self.record_join(id, room, &socket, is_new);
         }

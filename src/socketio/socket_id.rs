@@ -53,6 +53,13 @@ impl SocketId {
         }
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Plain(id) => id.as_bytes(),
+            Repr::Prefixed(id) => id.as_bytes(),
+        }
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         match &self.0 {

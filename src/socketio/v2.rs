@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use super::State;
 use super::handler::Refusal;
+use super::recovery::Welcome;
 use super::rooms::SocketKey;
 use super::socket_id::SocketId;
 use crate::engineio::{Protocol, Sid};
@@ -52,14 +53,14 @@ impl State {
         }
     }
 
-    /// The payload of the answer to a client that is let in, if it gets one.
+    /// What a client that is let in is told, if it is told anything.
     pub(super) fn connect_payload(
         &self,
         session: SessionKey,
         key: SocketKey,
         id: &SocketId,
-    ) -> Option<String> {
-        (!self.is_v2(session)).then(|| self.identity_json(key, id))
+    ) -> Option<Welcome> {
+        (!self.is_v2(session)).then(|| self.welcome_of(key, id))
     }
 
     /// What a client that a middleware refuses is told instead of an object with the message.

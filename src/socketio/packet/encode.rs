@@ -8,6 +8,7 @@
 //! 51-["upload",{"_placeholder":true,"num":0}]
 //! ```
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::draft::JsonDraft;
@@ -24,6 +25,16 @@ pub(crate) fn encode_control(
     let payload_json = payload_json.unwrap_or_default();
     let mut builder = head(kind, namespace, None, payload_json.len());
     builder.push(payload_json);
+    builder.finish()
+}
+
+/// `0` with what it says in JSON, in pieces.
+pub(crate) fn encode_connect(namespace: &str, payload_json: &[&[u8]]) -> Rc<Message> {
+    let payload_bytes = payload_json.iter().map(|piece| piece.len()).sum();
+    let mut builder = head(PacketKind::Connect, namespace, None, payload_bytes);
+    for piece in payload_json {
+        builder.buffer().extend_from_slice(piece);
+    }
     builder.finish()
 }
 
@@ -55,7 +66,7 @@ pub(crate) fn encode_ack(
     id: AckId,
     args: impl IntoArgs,
 ) -> Result<Rc<Message>, EncodeError> {
-    let array_bytes = args.bytes_expected().saturating_add(ARRAY_BYTES);
+    let array_bytes = args.bytes_expected().saturating_add(BRACKETS_BYTES);
     let mut builder = head(PacketKind::Ack, namespace, Some(id), array_bytes);
     builder.push("[");
     let mut writer = ArgsWriter::new(builder.buffer());
@@ -75,25 +86,26 @@ pub(super) fn declare_attachments(builder: &mut TextBuilder, binary_type: &str) 
     }
 }
 
-/// What comes before the JSON, in a buffer with room for it.
+/// What comes before the JSON, in a buffer with room for it. Where the JSON takes as many bytes as
+/// it said, nothing is left over that would have to be given back.
 fn head(kind: PacketKind, namespace: &str, id: Option<AckId>, payload_bytes: usize) -> TextBuilder {
-    let head_bytes = namespace.len().saturating_add(HEAD_BYTES_EXPECTED);
-    let mut builder = TextBuilder::with_capacity(head_bytes.saturating_add(payload_bytes));
+    let mut digits = itoa::Buffer::new();
+    let id = match id.map(|id| (id, id.as_u64())) {
+        Some((_, Some(id))) => Cow::Borrowed(digits.format(id)),
+        Some((id, None)) => Cow::Owned(id.to_string()),
+        None => Cow::Borrowed(""),
+    };
+    let [namespace, comma] = if namespace == MAIN_NAMESPACE { [""; 2] } else { [namespace, ","] };
+    let head_bytes = TYPE_BYTES + namespace.len() + comma.len() + id.len();
+    let mut builder = TextBuilder::with_capacity(payload_bytes.saturating_add(head_bytes));
     builder.push(itoa::Buffer::new().format(kind.number()));
-    if namespace != MAIN_NAMESPACE {
-        builder.push(namespace);
-        builder.push(",");
-    }
-    if let Some(id) = id {
-        match id.as_u64() {
-            Some(id) => builder.push(itoa::Buffer::new().format(id)),
-            None => builder.push(&id.to_string()),
-        }
-    }
+    builder.push(namespace);
+    builder.push(comma);
+    builder.push(&id);
     builder
 }
 
-/// The type, a comma and an ack id of the usual length.
-const HEAD_BYTES_EXPECTED: usize = 10;
+const TYPE_BYTES: usize = 1;
+const BRACKETS_BYTES: usize = 2;
 /// The brackets, and the quotes and the comma of a name.
-const ARRAY_BYTES: usize = 5;
+const ARRAY_BYTES: usize = BRACKETS_BYTES + 3;

@@ -82,6 +82,24 @@ pub(super) struct Identity {
     recovered: bool,
 }
 
+/// What a client that is let in is told: its id, and the private one if it may recover.
+pub(super) struct Welcome {
+    id: SocketId,
+    pid: Option<Sid>,
+}
+
+impl Welcome {
+    /// `{"sid":"..","pid":".."}` in pieces, since every client is told so once: they are written
+    /// where they are sent from.
+    pub(super) fn json(&self) -> [&[u8]; 5] {
+        let [name, pid]: [&[u8]; 2] = match &self.pid {
+            Some(pid) => [b"\",\"pid\":\"", pid.as_bytes()],
+            None => [&[]; 2],
+        };
+        [b"{\"sid\":\"", self.id.as_bytes(), name, pid, b"\"}"]
+    }
+}
+
 /// The private ids of all sockets; empty where recovery is off.
 #[derive(Default)]
 pub(super) struct Identities(HashMap<SocketKey, Identity>);
@@ -242,14 +260,9 @@ impl State {
         self.counters.deliveries += found.missed.len() as u64;
     }
 
-    /// What a client that is let in is told: its id, and the private one if it may recover.
-    pub(super) fn identity_json(&self, key: SocketKey, id: &SocketId) -> String {
-        match self.identities.0.get(&key) {
-            Some(Identity { pid, .. }) => {
-                ["{\"sid\":\"", id.as_str(), "\",\"pid\":\"", pid.as_str(), "\"}"].concat()
-            }
-            None => ["{\"sid\":\"", id.as_str(), "\"}"].concat(),
-        }
+    pub(super) fn welcome_of(&self, key: SocketKey, id: &SocketId) -> Welcome {
+        let pid = self.identities.0.get(&key).map(|identity| identity.pid);
+        Welcome { id: id.clone(), pid }
     }
 
     pub(super) fn forget_identity(&mut self, key: SocketKey) {
