@@ -46,6 +46,7 @@ pub struct Request {
     target_end: u32,
     method: Method,
     version: Version,
+    options: Options,
     body: Vec<u8>,
     params: Params,
     peer: Option<SocketAddr>,
@@ -56,6 +57,23 @@ pub struct Request {
 struct HeaderEnds {
     name: u32,
     value: u32,
+}
+
+/// What every request is asked about, more than once where it opens a session: read once, when the
+/// request is made.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
+struct Options {
+    /// `Connection: close`
+    close: bool,
+    /// `Connection: keep-alive`
+    keep_alive: bool,
+    /// `Connection: upgrade`
+    upgrade: bool,
+    /// `Upgrade: websocket`
+    websocket: bool,
+    /// `Expect: 100-continue`
+    expects_continue: bool,
 }
 
 impl Request {
@@ -81,8 +99,11 @@ impl Request {
         text.extend_from_slice(target.as_bytes());
         let target_end = offset(&text);
         let mut ends = Vec::with_capacity(count);
+        let mut options = Options::default();
         for (name, value) in headers {
+            let name_start = text.len();
             push_lower_case(&mut text, name);
+            options.read(text.get(name_start..).unwrap_or_default(), value);
             let name_end = offset(&text);
             push_latin1(&mut text, value);
             ends.push(HeaderEnds { name: name_end, value: offset(&text) });
@@ -95,6 +116,7 @@ impl Request {
             target_end,
             method: Method::from_token(method),
             version,
+            options,
             body: Vec::new(),
             params: Params::default(),
             peer: None,
@@ -266,24 +288,15 @@ impl Request {
     /// Whether the request asks to go on as WebSocket: `Upgrade` names `websocket` and
     /// `Connection` names `upgrade`. HTTP/1.0 can't ask (RFC 9110, section 7.8).
     pub fn is_websocket_upgrade(&self) -> bool {
-        self.version == Version::Http11
-            && self.header_has_token("upgrade", "websocket")
-            && self.header_has_token("connection", "upgrade")
-    }
-
-    /// Whether one of the comma-separated elements of a header is this token, in any case.
-    pub(crate) fn header_has_token(&self, name: &str, token: &str) -> bool {
-        let is_token = |element: &[u8]| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
-        self.header_values(name)
-            .any(|list| list.as_bytes().split(|&byte| byte == b',').any(is_token))
+        self.version == Version::Http11 && self.options.websocket && self.options.upgrade
     }
 
     /// Whether the connection may carry another request after this one (RFC 9112, section 9.3).
     pub(crate) fn keep_alive(&self) -> bool {
         match self.version {
-            _ if self.header_has_token("connection", "close") => false,
+            _ if self.options.close => false,
             Version::Http11 => true,
-            Version::Http10 => self.header_has_token("connection", "keep-alive"),
+            Version::Http10 => self.options.keep_alive,
         }
     }
 
@@ -291,7 +304,7 @@ impl Request {
     ///
     /// The expectation of an HTTP/1.0 client is ignored (RFC 9110, section 10.1.1).
     pub(crate) fn expects_continue(&self) -> bool {
-        self.version == Version::Http11 && self.header_has_token("expect", "100-continue")
+        self.version == Version::Http11 && self.options.expects_continue
     }
 
     pub(crate) fn set_body(&mut self, body: Vec<u8>) {
@@ -328,6 +341,27 @@ impl Request {
             return "";
         };
         self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+impl Options {
+    /// Takes note of a header, its name in lower case. Its value is a list of tokens in any case.
+    fn read(&mut self, name: &[u8], value: &[u8]) {
+        if !matches!(name, b"connection" | b"upgrade" | b"expect") {
+            return;
+        }
+        for token in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            let is = |other: &[u8]| token.eq_ignore_ascii_case(other);
+            match name {
+                b"connection" => {
+                    self.close |= is(b"close");
+                    self.keep_alive |= is(b"keep-alive");
+                    self.upgrade |= is(b"upgrade");
+                }
+                b"upgrade" => self.websocket |= is(b"websocket"),
+                _ => self.expects_continue |= is(b"100-continue"),
+            }
+        }
     }
 }
 

@@ -74,11 +74,7 @@ impl Format {
     }
 
     /// Tells a client that it got the namespace, and who it is; to one of Socket.IO v2 nothing.
-    pub(super) fn encode_connect(
-        &self,
-        namespace: &str,
-        welcome: Option<&Welcome>,
-    ) -> Rc<Message> {
+    pub(super) fn encode_connect(&self, namespace: &str, welcome: Option<&Welcome>) -> Rc<Message> {
         match (self, welcome) {
             (Self::Json, Some(welcome)) => packet::encode_connect(namespace, &welcome.json()),
             (_, welcome) => {
