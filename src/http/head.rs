@@ -16,7 +16,7 @@ use httparse::Header;
 use memchr::memchr;
 
 use super::framing::Framing;
-use super::method::Version;
+use super::method::{Method, Version};
 use super::request::Request;
 use super::status::Status;
 
@@ -110,21 +110,18 @@ pub(crate) fn parse(
     limits: &Limits,
 ) -> Result<(Request, Framing), Status> {
     let mut inline = [const { MaybeUninit::uninit() }; INLINE_HEADERS];
-    let request = if let Some(slots) = inline.get_mut(..header_lines) {
-        parse_into(head, slots, limits)?
-    } else {
-        let mut slots = vec![MaybeUninit::uninit(); header_lines];
-        parse_into(head, &mut slots, limits)?
-    };
-    let framing = Framing::of(&request)?;
-    Ok((request, framing))
+    if let Some(slots) = inline.get_mut(..header_lines) {
+        return parse_into(head, slots, limits);
+    }
+    let mut slots = vec![MaybeUninit::uninit(); header_lines];
+    parse_into(head, &mut slots, limits)
 }
 
 fn parse_into<'a>(
     head: &'a [u8],
     slots: &mut [MaybeUninit<Header<'a>>],
     limits: &Limits,
-) -> Result<Request, Status> {
+) -> Result<(Request, Framing), Status> {
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse_with_uninit_headers(head, slots) {
         // Another opinion about where the head ends is one reader too many.
@@ -144,7 +141,8 @@ fn parse_into<'a>(
         return Err(Status::URI_TOO_LONG);
     }
     let headers = parsed.headers.iter().map(|header| (header.name, header.value));
-    Ok(Request::new(method, target, version, headers))
+    let framing = Framing::of(Method::from_token(method), target, version, headers.clone())?;
+    Ok((Request::new(method, target, version, headers), framing))
 }
 
 fn status_of(error: httparse::Error, head: &[u8]) -> Status {

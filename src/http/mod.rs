@@ -29,6 +29,7 @@ pub(crate) mod head;
 pub(crate) mod headers;
 pub(crate) mod method;
 pub(crate) mod params;
+pub(crate) mod pieces;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod router;

@@ -2,25 +2,24 @@
 //!
 //! It isn't a parser: `head` makes it from `GET /chat?room=7 HTTP/1.1` and the header lines, and
 //! it owns what it was made from. A handshake's request may be kept for the life of a session, so
-//! the head is one string and one list of offsets: method, target, then each name (in lower case)
-//! and each value, without anything between them:
+//! the head is one string of [`Pieces`]: the target, a method that has no other name, then each
+//! header's name (in lower case) and its value.
 //!
 //! ```text
-//! GET/chat?room=7hostexample.comaccept*/*
-//!    ^           ^   ^          ^     ^  ^
+//! \x0c/chat?room=7 \0 \x04host\x0bexample.com \x06accept\x03*/*
 //! ```
 
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::str::Utf8Error;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use serde::Deserialize;
 
 use super::method::{Method, Version};
 use super::params::Params;
+use super::pieces::{Pieces, piece_bytes, push_length};
 
 /// A request of HTTP/1.1 or 1.0 with its whole body.
 ///
@@ -39,24 +38,14 @@ use super::params::Params;
 /// ```
 #[derive(Clone)]
 pub struct Request {
-    /// The method, the target and the headers, one after another.
-    text: Box<str>,
-    headers: Box<[HeaderEnds]>,
-    method_end: u32,
-    target_end: u32,
+    /// The target, the method if it is [`Method::Other`], and the headers.
+    head: Box<str>,
     method: Method,
     version: Version,
     options: Options,
-    body: Vec<u8>,
+    body: Box<[u8]>,
     params: Params,
     peer: Option<SocketAddr>,
-}
-
-/// Where a header's name and value end in the text; each begins where the last one ended.
-#[derive(Clone, Copy, Debug)]
-struct HeaderEnds {
-    name: u32,
-    value: u32,
 }
 
 /// What every request is asked about, more than once where it opens a session: read once, when the
@@ -87,37 +76,30 @@ impl Request {
         version: Version,
         headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     ) -> Self {
-        let mut text_bytes = method.len() + target.len();
-        let mut count = 0;
-        for (name, value) in headers.clone() {
-            text_bytes += name.len() + value.len();
-            count += 1;
+        let known = Method::from_token(method);
+        let other = if known == Method::Other { method } else { "" };
+        let headers_bytes = headers
+            .clone()
+            .map(|(name, value)| piece_bytes(name.len()) + piece_bytes(value.len()))
+            .sum::<usize>();
+        let head_bytes = piece_bytes(target.len()) + piece_bytes(other.len()) + headers_bytes;
+        let mut head = Vec::with_capacity(head_bytes);
+        for piece in [target, other] {
+            push_length(&mut head, piece.len());
+            head.extend_from_slice(piece.as_bytes());
         }
-        let mut text = Vec::with_capacity(text_bytes);
-        text.extend_from_slice(method.as_bytes());
-        let method_end = offset(&text);
-        text.extend_from_slice(target.as_bytes());
-        let target_end = offset(&text);
-        let mut ends = Vec::with_capacity(count);
         let mut options = Options::default();
         for (name, value) in headers {
-            let name_start = text.len();
-            push_lower_case(&mut text, name);
-            options.read(text.get(name_start..).unwrap_or_default(), value);
-            let name_end = offset(&text);
-            push_latin1(&mut text, value);
-            ends.push(HeaderEnds { name: name_end, value: offset(&text) });
+            options.read(push_lower_case(&mut head, name), value);
+            push_latin1(&mut head, value);
         }
         Self {
             // All of it was UTF-8 or has become it.
-            text: String::from_utf8(text).unwrap_or_default().into_boxed_str(),
-            headers: ends.into_boxed_slice(),
-            method_end,
-            target_end,
-            method: Method::from_token(method),
+            head: String::from_utf8(head).unwrap_or_default().into_boxed_str(),
+            method: known,
             version,
             options,
-            body: Vec::new(),
+            body: Box::default(),
             params: Params::default(),
             peer: None,
         }
@@ -133,7 +115,7 @@ impl Request {
     ) -> Self {
         let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
         let mut request = Self::new(method, target, Version::Http11, headers);
-        request.body = body.into();
+        request.body = body.into().into_boxed_slice();
         request
     }
 
@@ -144,12 +126,12 @@ impl Request {
 
     /// The method exactly as in the request line.
     pub fn method_name(&self) -> &str {
-        self.slice(0..self.method_end)
+        self.method.name().unwrap_or_else(|| self.pieces().nth(1).unwrap_or_default())
     }
 
     /// The request target exactly as in the request line (RFC 9112, section 3.2).
     pub fn target(&self) -> &str {
-        self.slice(self.method_end..self.target_end)
+        self.pieces().next().unwrap_or_default()
     }
 
     /// The version of the request line.
@@ -208,18 +190,11 @@ impl Request {
 
     /// All values of a header, in the order they were sent.
     pub fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        let mut start = self.target_end;
-        self.headers.iter().filter_map(move |ends| {
-            let key = start..ends.name;
-            start = ends.value;
+        self.headers().filter_map(move |(key, value)| {
             // Most headers are told apart by the length of their names, and most who ask do so in
             // lower case.
-            if key.len() != name.len() {
-                return None;
-            }
-            let key = self.slice(key);
-            (key == name || key.eq_ignore_ascii_case(name))
-                .then(|| self.slice(ends.name..ends.value))
+            let is_it = key.len() == name.len() && (key == name || key.eq_ignore_ascii_case(name));
+            is_it.then_some(value)
         })
     }
 
@@ -243,13 +218,11 @@ impl Request {
 
     /// All headers in the order they were sent, names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut start = self.target_end;
-        self.headers.iter().map(move |ends| {
-            let name = self.slice(start..ends.name);
-            let value = self.slice(ends.name..ends.value);
-            start = ends.value;
-            (name, value)
-        })
+        let mut pieces = self.pieces();
+        // The target and the method.
+        pieces.next();
+        pieces.next();
+        std::iter::from_fn(move || Some((pieces.next()?, pieces.next()?)))
     }
 
     /// The body; empty if there is none.
@@ -308,12 +281,12 @@ impl Request {
     }
 
     pub(crate) fn set_body(&mut self, body: Vec<u8>) {
-        self.body = body;
+        self.body = body.into_boxed_slice();
     }
 
     /// The body, which this request no longer has afterwards: what stays is the handshake.
     pub(crate) fn take_body(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.body)
+        std::mem::take(&mut self.body).into_vec()
     }
 
     pub(crate) fn set_params(&mut self, params: Params) {
@@ -327,20 +300,11 @@ impl Request {
     #[cfg(test)]
     /// What keeping this request costs, itself included.
     pub(crate) fn retained_bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.text.len()
-            + size_of_val(&*self.headers)
-            + self.body.capacity()
-            + self.params.heap_bytes()
+        size_of::<Self>() + self.head.len() + self.body.len() + self.params.heap_bytes()
     }
 
-    /// A part of the text. Offsets come from `new` alone, so that the empty string is never seen.
-    fn slice(&self, range: Range<u32>) -> &str {
-        let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
-        else {
-            return "";
-        };
-        self.text.get(start..end).unwrap_or_default()
+    fn pieces(&self) -> Pieces<'_> {
+        Pieces::of(&self.head)
     }
 }
 
@@ -372,7 +336,7 @@ impl fmt::Debug for Request {
             .field("method", &self.method_name())
             .field("path", &self.path())
             .field("version", &self.version)
-            .field("headers", &self.headers.len())
+            .field("headers", &self.headers().count())
             .field("body_bytes", &self.body.len())
             .field("peer", &self.peer)
             .finish_non_exhaustive()
@@ -385,7 +349,7 @@ fn query_pair(pair: &str) -> (Cow<'_, str>, Cow<'_, str>) {
         let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
         (Cow::Borrowed(name), Cow::Borrowed(value))
     };
-    if pair.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    if memchr2(b'%', b'+', pair.as_bytes()).is_some() {
         form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_else(plain)
     } else {
         plain()
@@ -409,25 +373,24 @@ fn origin_form(target: &str) -> &str {
     rest.get(authority_end..).unwrap_or_default()
 }
 
-/// Heads are limited far below 4 GiB; one that weren't would lose its end, not panic.
-fn offset(text: &[u8]) -> u32 {
-    u32::try_from(text.len()).unwrap_or(u32::MAX)
+/// Writes a name, and returns it as it was written.
+fn push_lower_case<'a>(head: &'a mut Vec<u8>, name: &str) -> &'a [u8] {
+    push_length(head, name.len());
+    let start = head.len();
+    head.extend_from_slice(name.as_bytes());
+    let name = head.get_mut(start..).unwrap_or_default();
+    name.make_ascii_lowercase();
+    name
 }
 
-fn push_lower_case(text: &mut Vec<u8>, name: &str) {
-    let start = text.len();
-    text.extend_from_slice(name.as_bytes());
-    if let Some(name) = text.get_mut(start..) {
-        name.make_ascii_lowercase();
-    }
-}
-
-fn push_latin1(text: &mut Vec<u8>, value: &[u8]) {
+fn push_latin1(head: &mut Vec<u8>, value: &[u8]) {
     if value.is_ascii() {
-        return text.extend_from_slice(value);
-    }
-    for &byte in value {
-        text.extend_from_slice(char::from(byte).encode_utf8(&mut [0; 2]).as_bytes());
+        push_length(head, value.len());
+        head.extend_from_slice(value);
+    } else {
+        let value: String = value.iter().copied().map(char::from).collect();
+        push_length(head, value.len());
+        head.extend_from_slice(value.as_bytes());
     }
 }
 
@@ -568,9 +531,9 @@ mod tests {
             "/socket.io/?EIO=4&transport=websocket",
             &[("Host", "example.com"), ("Origin", "https://example.com")],
         );
-        assert_eq!(request.text.len(), 3 + 37 + 4 + 11 + 6 + 19);
-        assert_eq!(request.retained_bytes(), size_of::<Request>() + request.text.len() + 16);
-        assert!(size_of::<Request>() <= 144, "{}", size_of::<Request>());
+        assert_eq!(request.head.len(), 1 + 37 + 1 + 5 + 12 + 7 + 20);
+        assert_eq!(request.retained_bytes(), size_of::<Request>() + request.head.len());
+        assert!(size_of::<Request>() <= 88, "{}", size_of::<Request>());
         request.set_params(Params::from_iter([("id".into(), "7".into())]));
         assert_eq!(request.param("id"), Some("7"));
         request.set_peer(Some(([127, 0, 0, 1], 80).into()));

@@ -76,10 +76,11 @@ impl<'r> Handshake<'r> {
 
     /// Whether the request wants to leave HTTP at all, to whatever protocol.
     pub(crate) fn is_upgrade(&self) -> bool {
-        let mut options = self.connection.unwrap_or_default().split(',').map(str::trim_ascii);
+        let options = self.connection.unwrap_or_default().as_bytes();
+        let mut options = options.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
         self.version_minor >= 1
             && self.upgrade.is_some()
-            && options.any(|option| option.eq_ignore_ascii_case("upgrade"))
+            && options.any(|option| option.eq_ignore_ascii_case(b"upgrade"))
     }
 }
 
