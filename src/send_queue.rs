@@ -15,6 +15,13 @@ use crate::message::{Form, Message};
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue(Option<Box<Queue>>);
 
+/// Queues that have been written, with their room, for whoever has something to write next.
+#[derive(Debug, Default)]
+pub(crate) struct Spares(
+    #[expect(clippy::vec_box, reason = "the boxes go back and forth, not what is in them")]
+    Vec<Box<Queue>>,
+);
+
 #[derive(Debug, Default)]
 struct Queue {
     chunks: VecDeque<Chunk>,
@@ -102,18 +109,22 @@ impl SendQueue {
         self.0.as_ref().map_or(0, |queue| queue.chunks.len())
     }
 
-    pub(crate) fn push(&mut self, chunk: Chunk) {
-        self.push_from(chunk, 0);
+    pub(crate) fn push(&mut self, chunk: Chunk, spares: &mut Spares) {
+        self.add(chunk, 0, || spares.0.pop().unwrap_or_default());
     }
 
     /// Queues what is left of a chunk whose first `written` bytes have gone out already; only
     /// an empty queue takes one that was begun.
     pub(crate) fn push_from(&mut self, chunk: Chunk, written: usize) {
+        self.add(chunk, written, Box::default);
+    }
+
+    fn add(&mut self, chunk: Chunk, written: usize, make: impl FnOnce() -> Box<Queue>) {
         let left = chunk.as_bytes().len().saturating_sub(written);
         if left == 0 {
             return;
         }
-        let queue = self.0.get_or_insert_default();
+        let queue = self.0.get_or_insert_with(make);
         if queue.chunks.is_empty() {
             queue.written = written;
         }
@@ -135,7 +146,7 @@ impl SendQueue {
     }
 
     /// Takes note that `bytes` have been written; returns what of it went beyond this queue.
-    pub(crate) fn advance(&mut self, mut bytes: usize) -> usize {
+    pub(crate) fn advance(&mut self, mut bytes: usize, spares: &mut Spares) -> usize {
         let Some(queue) = &mut self.0 else { return bytes };
         while let Some(first) = queue.chunks.front() {
             let left = first.as_bytes().len() - queue.written;
@@ -149,10 +160,25 @@ impl SendQueue {
             queue.written = 0;
             queue.chunks.pop_front();
         }
-        self.0 = None;
+        if let Some(queue) = self.0.take() {
+            spares.keep(queue);
+        }
         bytes
     }
 }
+
+impl Spares {
+    fn keep(&mut self, queue: Box<Queue>) {
+        if self.0.len() < SPARES_MAX && queue.chunks.capacity() <= SPARE_CHUNKS_MAX {
+            self.0.push(queue);
+        }
+    }
+}
+
+/// How many queues are kept for reuse: as many as a busy turn fills at a time.
+const SPARES_MAX: usize = 64;
+/// How much room one may have to be kept.
+const SPARE_CHUNKS_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -167,17 +193,17 @@ mod tests {
     #[test]
     fn continues_a_partial_write_where_it_stopped() {
         for step in 1..12 {
-            let mut queue = SendQueue::new();
-            queue.push(Chunk::Static(b"abc"));
-            queue.push(Chunk::Message(Message::text("x"), Form::Polling));
-            queue.push(Chunk::from(b"defg".to_vec()));
+            let (mut queue, mut spares) = (SendQueue::new(), Spares::default());
+            queue.push(Chunk::Static(b"abc"), &mut spares);
+            queue.push(Chunk::Message(Message::text("x"), Form::Polling), &mut spares);
+            queue.push(Chunk::from(b"defg".to_vec()), &mut spares);
             let mut seen = Vec::new();
             while !queue.is_empty() {
                 let waiting = text(&queue);
                 assert_eq!(waiting.len(), queue.bytes());
                 let taken = step.min(waiting.len());
                 seen.extend_from_slice(&waiting[..taken]);
-                assert_eq!(queue.advance(taken), 0);
+                assert_eq!(queue.advance(taken, &mut spares), 0);
             }
             assert_eq!(seen, b"abc4xdefg");
         }
@@ -185,11 +211,29 @@ mod tests {
 
     #[test]
     fn tells_what_went_beyond_it_and_owns_nothing_when_empty() {
-        let mut queue = SendQueue::new();
+        let (mut queue, mut spares) = (SendQueue::new(), Spares::default());
         queue.push_from(Chunk::Static(b"hello"), 3);
         assert_eq!(text(&queue), b"lo");
-        assert_eq!(queue.advance(10), 8);
+        assert_eq!(queue.advance(10, &mut spares), 8);
         assert!(queue.is_empty());
         assert_eq!(size_of::<SendQueue>(), 8);
+    }
+
+    #[test]
+    fn what_has_been_written_is_used_again() {
+        let (mut one, mut other) = (SendQueue::new(), SendQueue::new());
+        let mut spares = Spares::default();
+        one.push(Chunk::Static(b"one"), &mut spares);
+        one.advance(3, &mut spares);
+        assert_eq!((one.is_empty(), spares.0.len()), (true, 1));
+        other.push(Chunk::Static(b""), &mut spares);
+        assert_eq!((other.is_empty(), spares.0.len()), (true, 1));
+        other.push(Chunk::Static(b"other"), &mut spares);
+        assert_eq!((text(&other), spares.0.len()), (b"other".to_vec(), 0));
+        for _ in 0..=SPARE_CHUNKS_MAX {
+            other.push(Chunk::Static(b"."), &mut spares);
+        }
+        other.advance(other.bytes(), &mut spares);
+        assert_eq!((other.is_empty(), spares.0.len()), (true, 0));
     }
 }

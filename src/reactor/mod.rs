@@ -32,6 +32,7 @@ use crate::config::{HttpConfig, ReactorConfig};
 use crate::counters::ReactorCounters;
 use crate::deadlines::Deadlines;
 use crate::http::{Request, Status};
+use crate::send_queue::Spares;
 use crate::slots::{ConnectionKey, Key, Slots};
 use crate::websocket::{Binary, Failure, Limits as WebSocketLimits, Pool, Text};
 
@@ -55,6 +56,7 @@ pub(crate) struct Reactor<N: Net, O> {
     replies: Vec<u8>,
     /// Where short chunks of one write are copied together.
     joined: Vec<u8>,
+    spares: Spares,
     websocket_limits: WebSocketLimits,
     http: HttpConfig,
     config: ReactorConfig,
@@ -132,6 +134,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             date: String::new(),
             replies: Vec::new(),
             joined: Vec::with_capacity(output::COPIED_BYTES_MAX),
+            spares: Spares::default(),
             websocket_limits,
             http,
             config,

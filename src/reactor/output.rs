@@ -11,7 +11,7 @@ use super::net::Net;
 use crate::http::response::Encode;
 use crate::http::{Response, Status};
 use crate::message::{Form, Message};
-use crate::send_queue::{Chunk, Flushed, SendQueue};
+use crate::send_queue::{Chunk, Flushed, SendQueue, Spares};
 use crate::slots::ConnectionKey;
 use crate::websocket::{self, Decoder, Limits};
 
@@ -22,7 +22,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
         if matches!(connection.ending, Ending::Dead | Ending::Drain(_)) {
             return;
         }
-        connection.queue.push(chunk);
+        connection.queue.push(chunk, &mut self.spares);
         self.list_unflushed(key);
     }
 
@@ -93,7 +93,7 @@ impl<N: Net, O: Copy + Default> Reactor<N, O> {
             }
             _ => {
                 self.counters.writes += 1;
-                write_many(net, stream, queue, messages, form, &mut self.joined)
+                write_many(net, stream, queue, messages, form, &mut self.joined, &mut self.spares)
             }
         };
         match written {
@@ -395,6 +395,7 @@ fn write_many<'m, N: Net>(
     messages: impl Iterator<Item = &'m Rc<Message>> + Clone,
     form: Form,
     joined: &mut Vec<u8>,
+    spares: &mut Spares,
 ) -> io::Result<Flushed> {
     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
     let mut filled = queue.gather(&mut slices);
@@ -413,7 +414,7 @@ fn write_many<'m, N: Net>(
     } else {
         write(net, stream, slices)?
     };
-    let mut beyond = queue.advance(written);
+    let mut beyond = queue.advance(written, spares);
     let mut taken = 0;
     for message in messages {
         let bytes = message.form(form).len();
