@@ -6,6 +6,7 @@
 //! notes + outcomes of 3 shards  ->  {"schema":"throng-bench/1",..}
 //! ```
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::by_measure::ByMeasure;
@@ -214,19 +215,31 @@ fn slow_ends(notes: &Notes, score: &Score) -> Option<(f64, f64)> {
     if score.counts.slow_lost == 0 {
         return None;
     }
-    let mut open = notes.connected.descriptors();
-    let mut ends = Vec::new();
-    for sample in notes.seconds.values().filter_map(|second| second.server.as_ref()) {
-        let now_open = sample.descriptors();
-        if sample.at_ns > notes.begin_ns {
-            let is_fewer = now_open.zip(open).is_some_and(|(now, before)| now < before);
-            ends.extend(is_fewer.then(|| seconds_between(notes.begin_ns, sample.at_ns)));
-            open = now_open;
+    let samples = notes.seconds.values().filter_map(|second| second.server.as_ref());
+    let open = samples.map(|sample| (sample.at_ns, sample.descriptors()));
+    let traffic = notes.begin_ns..=notes.drained_ns;
+    let by_server = falls(notes.connected.descriptors(), open, &traffic)
+        .map(|(first, last)| (first - notes.begin_ns, last - notes.begin_ns));
+    let (first, last) = by_server.or(score.slow_ended_ns)?;
+    Some((seconds_between(0, first), seconds_between(0, last)))
+}
+
+/// When a number was first and last seen to have fallen; what came before the window or after it
+/// was the generator's doing.
+fn falls(
+    before: Option<u64>,
+    samples: impl Iterator<Item = (u64, Option<u64>)>,
+    window: &RangeInclusive<u64>,
+) -> Option<(u64, u64)> {
+    let mut before = before;
+    let mut seen: Option<(u64, u64)> = None;
+    for (at_ns, now) in samples.filter(|(at_ns, _)| window.contains(at_ns)) {
+        if now.zip(before).is_some_and(|(now, before)| now < before) {
+            seen = Some((seen.map_or(at_ns, |(first, _)| first), at_ns));
         }
+        before = now;
     }
-    let by_server = ends.first().copied().zip(ends.last().copied());
-    let of_clients = |(first, last)| (seconds_between(0, first), seconds_between(0, last));
-    by_server.or_else(|| score.slow_ended_ns.map(of_clients))
+    seen
 }
 
 fn traffic(counts: &Counts, measured: f64) -> Traffic {
@@ -429,6 +442,16 @@ const BROADCASTS_MAX: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn falls_are_seen_within_the_window_alone() {
+        let open = [(10, 90), (20, 100), (30, 80), (40, 80), (50, 60), (60, 5)];
+        let samples = || open.into_iter().map(|(at_ns, open)| (at_ns, Some(open)));
+        assert_eq!(falls(Some(100), samples(), &(20..=50)), Some((30, 50)));
+        assert_eq!(falls(Some(100), samples(), &(20..=20)), None);
+        assert_eq!(falls(Some(100), samples(), &(0..=10)), Some((10, 10)));
+        assert_eq!(falls(None, samples().map(|(at_ns, _)| (at_ns, None)), &(0..=60)), None);
+    }
 
     #[test]
     fn a_token_stays_with_whoever_gave_it() {
