@@ -113,10 +113,11 @@ fn turns_with_a_message(server: &mut Server, length: &Length) -> io::Result<Time
 /// How late the ticks of a host at 1 kHz begin, while many are broadcast to five times a second.
 pub(crate) fn measure_jitter(length: &Length) -> io::Result<Vec<Jitter>> {
     let (sliced, unsliced) = (TurnBudget::default().slice_connections_max, usize::MAX);
+    let by_default = format!("slices of {sliced} writes, as by default");
     let variants: [(&str, Option<Duration>, usize, bool); 4] = [
         ("nothing is sent", None, sliced, false),
         ("all written in one turn", None, unsliced, true),
-        ("slices of 8 writes, as by default", None, sliced, true),
+        (&by_default, None, sliced, true),
         ("at most 50 µs a turn", Some(Duration::from_micros(50)), sliced, true),
     ];
     let mut jitters = Vec::new();
