@@ -227,11 +227,10 @@ fn slow_ends(notes: &Notes, score: &Score) -> Option<(f64, f64)> {
 /// When a number was first and last seen to have fallen; what came before the window or after it
 /// was the generator's doing.
 fn falls(
-    before: Option<u64>,
+    mut before: Option<u64>,
     samples: impl Iterator<Item = (u64, Option<u64>)>,
     window: &RangeInclusive<u64>,
 ) -> Option<(u64, u64)> {
-    let mut before = before;
     let mut seen: Option<(u64, u64)> = None;
     for (at_ns, now) in samples.filter(|(at_ns, _)| window.contains(at_ns)) {
         if now.zip(before).is_some_and(|(now, before)| now < before) {
