@@ -126,7 +126,7 @@ function slowLimits(figures) {
   const { slow_lost: closed } = connections;
   const when = [connections.slow_lost_first_seconds, connections.slow_lost_last_seconds];
   const span = closed > 0 && when.every((at) => at !== null)
-    ? `, ${when.map((at) => at.toFixed(0)).join(" to ")} s after the first send`
+    ? `, ${[...new Set(when.map((at) => at.toFixed(0)))].join(" to ")} s after the first send`
     : "";
   const memory = median(figures, "slow-limits", "throng", FIGURES.residentMax, megabytes);
   const p99 = median(figures, "slow-limits", "throng", FIGURES.deliveryP99, milliseconds);
